@@ -25,8 +25,8 @@ enum { ARO_ERROR_TEXT_BYTES = 512 };
 
 /* One failure as a person will read it. Plain data, copied freely. */
 struct aro_error {
-    enum aro_error_id id;             /* ARO_E_NONE: no error */
-    char text[ARO_ERROR_TEXT_BYTES];  /* one sentence: what failed, why (no trailing newline) */
+    enum aro_error_id id;            /* ARO_E_NONE: no error */
+    char text[ARO_ERROR_TEXT_BYTES]; /* one sentence: what failed, why (no trailing newline) */
 };
 
 struct aro_error_info {

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The in-memory chunk cache: pinned byte ranges inside memory that somebody else gave.
+ *
+ * An index maps chunk ids to entries; an entry describes one chunk in the region. Two kinds of
+ * thread use it:
+ *
+ *   reader   an lcore (or the control thread when it looks at chunks). Finds, pins, reserves for a
+ *            disk read, publishes. Never locks, never enters an allocator, never frees.
+ *   keeper   exactly one thread, control. Allocates, inserts fills, evicts, reclaims, restocks.
+ *
+ * Life of an entry:  (stock or alloc) -> READING -> RESIDENT -> GONE -> memory reused
+ *   READING   in the index, bytes not valid yet; whoever finds it joins instead of reading again
+ *   RESIDENT  bytes are verified and immutable
+ *   GONE      unlinked (evicted, removed, or its read failed); still readable by who pinned it
+ * Memory is reused only when no pin holds the entry and every reader has been quiescent since.
+ *
+ * A reference that find returned lasts until the reader's next aro_cache_quiescent; to keep it
+ * longer, pin it first. A pin is one store on the reader's own line.
+ */
+#ifndef ARO_CACHE_CACHE_H
+#define ARO_CACHE_CACHE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "cache/base/id.h"
+#include "cache/qsbr.h"
+
+struct aro_cache;
+struct aro_reader; /* one per reading thread */
+struct aro_error;
+
+enum aro_entry_state {
+    ARO_ENTRY_READING = 1,
+    ARO_ENTRY_RESIDENT = 2,
+    ARO_ENTRY_GONE = 3,
+};
+
+enum {
+    ARO_SUM_STEP = 128,      /* prefix sums stand every so many bytes */
+    ARO_FREQUENCY_MAX = 3,   /* hits an entry remembers */
+    ARO_CHUNK_ALIGN = 4096,  /* of data: O_DIRECT reads land here */
+    ARO_FIND_BURST_MAX = 64, /* ids per aro_cache_find_burst */
+};
+
+/* One chunk. Readers may read the fields named here; `cache/` owns the rest of the struct. */
+struct aro_entry {
+    alignas(64) struct aro_id id; /* constant while in the index */
+    uint8_t *data;                /* ARO_CHUNK_ALIGN-aligned; capacity is len rounded up to it */
+    /*
+     * sums[i] is the folded one's-complement sum (16-bit words in memory order) of bytes
+     * [0, i * 128), and sums[ceil(len / 128)] that of the whole chunk; valid when RESIDENT.
+     */
+    uint16_t *sums;
+    uint32_t len_bytes;        /* of the chunk, 1..1 MiB */
+    _Atomic uint8_t state;     /* enum aro_entry_state; release on publication */
+    _Atomic uint8_t frequency; /* 0..ARO_FREQUENCY_MAX, relaxed */
+    uint8_t size_class;        /* cache/: of the stock it came from */
+    uint8_t policy_queue;      /* keeper: where the eviction policy holds it */
+    /* second line: rare */
+    alignas(64) _Atomic uint64_t waiters; /* bit i: reader i wants to hear about this entry */
+    struct aro_entry *link;               /* keeper, or the publication stack */
+    struct aro_entry *policy_next;        /* eviction policy */
+    struct aro_entry *policy_prev;
+    uint64_t retire_ticket; /* keeper */
+    uint64_t cookie;        /* of the thread that reserved it, until publication */
+};
+
+static inline enum aro_entry_state aro_entry_state(const struct aro_entry *entry)
+{
+    return (enum aro_entry_state)atomic_load_explicit(&entry->state, memory_order_acquire);
+}
+
+/* A hit: remembers it; writes nothing once the entry is at its maximum. Any reader. */
+static inline void aro_entry_touch(struct aro_entry *entry)
+{
+    uint8_t seen = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
+
+    if (seen < ARO_FREQUENCY_MAX)
+        atomic_store_explicit(&entry->frequency, (uint8_t)(seen + 1), memory_order_relaxed);
+}
+
+struct aro_cache_config {
+    void *region;             /* page-aligned chunk memory, zeroed or not; not owned */
+    size_t region_bytes;      /* >= 8 MiB */
+    uint32_t entries_max;     /* chunks in memory; 0: one per 16 KiB of region */
+    uint32_t readers_max;     /* 1..63 */
+    uint32_t pins_per_reader; /* pin slots each reader gets */
+    uint64_t seed;            /* secret: strangers choose ids */
+    const char *policy;       /* "s3fifo" or "fifo"; NULL: s3fifo */
+};
+
+/* Cumulative unless it says now. Read by the keeper; the other threads' parts may lag. */
+struct aro_cache_stats {
+    uint64_t bytes_total;      /* size of the region */
+    uint64_t bytes_used_now;   /* handed out, stock included */
+    uint64_t bytes_chunks_now; /* payload of entries in the index */
+    uint64_t entries_now;
+    uint64_t entries_max;
+    uint64_t pinned_now;   /* entries some pin holds */
+    uint64_t retired_now;  /* unlinked, waiting for pins or a grace period */
+    uint64_t admitted;     /* publications */
+    uint64_t evicted;      /* by the policy */
+    uint64_t removed;      /* by request */
+    uint64_t abandoned;    /* reads that failed */
+    uint64_t stock_empty;  /* reserve found no memory at hand */
+    uint64_t index_full;   /* insert found no slot */
+    uint64_t alloc_failed; /* keeper found no memory */
+};
+
+/* Keeper, before the readers. NULL with *error (4xxx) set. The region outlives the cache. */
+struct aro_cache *aro_cache_create(const struct aro_cache_config *config, struct aro_error *error);
+void aro_cache_destroy(struct aro_cache *cache); /* no reader left; takes NULL */
+
+/* ---- readers ---- */
+
+/* Keeper thread, at start: a handle for one reading thread; NULL with errno (ENOSPC, ENOMEM). */
+struct aro_reader *aro_cache_reader_create(struct aro_cache *cache);
+/* 0-based number of the reader = its bit in waiters. */
+unsigned aro_reader_index(const struct aro_reader *reader);
+
+/* Begin and end of life on the thread that owns the handle, and around sleeps. */
+void aro_cache_online(struct aro_reader *reader);
+void aro_cache_offline(struct aro_reader *reader);
+/* Once per loop: unpinned references end here. One load, one store. */
+void aro_cache_quiescent(struct aro_reader *reader);
+
+/*
+ * Finds n <= ARO_FIND_BURST_MAX ids; ret[i] is the entry (READING or RESIDENT) or NULL. Returns how
+ * many were found. Prefetches across the burst: about 60 cycles per id at 16 M entries.
+ */
+unsigned aro_cache_find_burst(struct aro_reader *reader, const struct aro_id *const ids[],
+                              unsigned n, struct aro_entry *ret[]);
+
+/*
+ * Holds entry in pin slot `slot` (< pins_per_reader, free) beyond quiescence. Only with a reference
+ * that is valid now. Unpin by the same thread.
+ */
+void aro_cache_pin(struct aro_reader *reader, unsigned slot, struct aro_entry *entry);
+void aro_cache_unpin(struct aro_reader *reader, unsigned slot);
+
+/*
+ * Takes memory for a chunk of len_bytes from the reader's stock and puts it into the index as
+ * READING with frequency 0, so that this caller alone reads it. Returns
+ *   0         *ret is ours to fill and then to publish or abandon (until then it cannot be evicted)
+ *   -EALREADY *ret is somebody else's READING or RESIDENT entry: join it
+ *   -ENOBUFS  no memory of that size at hand; the keeper has been told (see aro_cache_wanting)
+ *   -ENOSPC   no index slot
+ */
+int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32_t len_bytes,
+                      struct aro_entry **ret);
+/* Bytes and sums are complete and verified: RESIDENT. Returns the waiters at that instant. */
+uint64_t aro_cache_publish(struct aro_reader *reader, struct aro_entry *entry);
+/* The read failed: GONE and unlinked. Returns the waiters. The entry must not be used after. */
+uint64_t aro_cache_abandon(struct aro_reader *reader, struct aro_entry *entry);
+
+/*
+ * Asks to be told about a READING entry (which the caller has pinned): sets the reader's bit and
+ * returns the state afterwards. READING: whoever publishes or abandons it will see the bit.
+ */
+enum aro_entry_state aro_cache_wait(struct aro_reader *reader, struct aro_entry *entry);
+
+/* ---- keeper ---- */
+
+/* True when some stock is low or publications wait: aro_cache_maintain has work. Any thread. */
+bool aro_cache_wanting(const struct aro_cache *cache);
+
+/*
+ * Housekeeping: links new publications into the policy, evicts down to the low-water mark,
+ * reclaims, refills the readers' stock. Bounded by work_max entries per call. Returns true if more
+ * work is left.
+ */
+bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max);
+
+/*
+ * A private entry with room for len_bytes, not in the index: fill data, set id, then insert or
+ * discard. -ENOBUFS: memory is tight (call maintain and come back; eviction is under way).
+ */
+int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entry **ret);
+/*
+ * Publishes a private entry whose id, data and len are right; computes its sums. -EEXIST: the chunk
+ * is there already (or being read), the entry was discarded; -ENOSPC: no slot, discarded.
+ */
+int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry);
+void aro_cache_discard(struct aro_cache *cache, struct aro_entry *entry);
+
+/* Unlinks a chunk. 0, -ENOENT, or -EBUSY while it is READING. Memory follows by reclamation. */
+int aro_cache_remove(struct aro_cache *cache, const struct aro_id *id);
+/* Unlinks every RESIDENT chunk; returns how many. Pinned memory returns when the pins go. */
+uint64_t aro_cache_flush(struct aro_cache *cache);
+
+void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret);
+
+/* The domain that readers report to, for others who unlink things that readers use. */
+struct aro_qsbr *aro_cache_qsbr(struct aro_cache *cache);
+
+#endif

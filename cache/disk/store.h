@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The disk tier: chunks and objects that survive.
+ *
+ * Append-only segment files hold payloads, each aligned and alone, so that an lcore reads one with
+ * O_DIRECT straight into chunk memory. Ids, lengths and checksums stand in a table per segment;
+ * objects (manifest id, whole digest, sizes) in records of their own. docs/disk-format.md has the
+ * bytes.
+ *
+ *   reader   an lcore: finds a chunk's place (lock-free), reads it by its own ring
+ *   writer   exactly one thread, control: appends, syncs, removes, recovers. Never blocks after
+ *            open and recovery: every write and fsync goes through the control thread's ring, and
+ *            its completion calls back from aro_uring_poll, never from inside the starting call.
+ *
+ * Durability: what a completed aro_store_sync or aro_store_object_add covered survives kill -9 and
+ * power loss. An object becomes visible only when it and everything it names is durable.
+ */
+#ifndef ARO_CACHE_DISK_STORE_H
+#define ARO_CACHE_DISK_STORE_H
+
+#include <stdbool.h>
+
+#include "cache/base/error.h"
+#include "cache/base/id.h"
+#include "cache/disk/uring.h"
+#include "cache/qsbr.h"
+
+struct aro_store;
+
+struct aro_store_config {
+    const char *path;       /* directory; created when its parent exists */
+    uint64_t size_bytes;    /* budget for segment files */
+    uint64_t segment_bytes; /* of a new segment, 16 MiB..4 GiB; default 256 MiB */
+    uint64_t chunks_max;    /* index slots; 0: size_bytes / 32 KiB */
+    uint64_t seed;          /* secret: bucket hash of the index */
+    struct aro_uring *ring; /* the writer thread's */
+    struct aro_qsbr *qsbr;  /* readers of the index and of segment descriptors report here */
+};
+
+/* Where a chunk's payload is. A value: copy it. */
+struct aro_place {
+    uint32_t segment; /* number of the segment */
+    uint32_t block;   /* offset in the segment in units of 4 KiB */
+    uint32_t len_bytes;
+    uint64_t checksum; /* XXH3 of the payload seeded with segment, block and id */
+};
+
+struct aro_object {
+    struct aro_id id;     /* chunk id of the root manifest */
+    struct aro_id digest; /* SHA-256 of the whole content */
+    uint64_t total_bytes;
+    uint64_t created_ns; /* wall clock */
+    uint32_t chunk_bytes;
+    uint32_t chunks; /* content chunks */
+    uint32_t level;  /* of the root manifest */
+    char label[128]; /* what the operator called it; may be empty; NUL-terminated */
+};
+
+/* Cumulative unless it says now. */
+struct aro_store_stats {
+    uint64_t size_bytes;       /* budget */
+    uint64_t bytes_files_now;  /* size of all segment files */
+    uint64_t bytes_chunks_now; /* payload that the index knows */
+    uint64_t chunks_now;
+    uint64_t objects_now;
+    uint64_t segments_now;
+    uint64_t bytes_written;
+    uint64_t writes;
+    uint64_t syncs;
+    uint64_t sync_failures;
+    uint64_t write_failures;
+    uint64_t quarantined;      /* chunks whose bytes disagreed with their checksum */
+    uint64_t recovered_chunks; /* at the last start */
+    uint64_t recovered_torn;   /* records after the last sync that did not verify: dropped */
+    bool direct;               /* O_DIRECT in use */
+    bool writable;             /* false after a failed sync or a full disk, until it heals */
+};
+
+/*
+ * Opens and locks the store and rebuilds the index (synchronous: start-up only). progress may be
+ * NULL. NULL with *error: foreign directory, newer version, locked by another process, not
+ * permitted, damaged beyond repair.
+ */
+struct aro_store *aro_store_open(const struct aro_store_config *config,
+                                 void (*progress)(void *arg, uint64_t done, uint64_t total),
+                                 void *arg, struct aro_error *error);
+/* Writer; nothing in flight. Takes NULL. */
+void aro_store_close(struct aro_store *store);
+
+/* ---- readers ---- */
+
+/*
+ * The nth place (0, 1, ...) that may hold this chunk. The index keeps fingerprints, so a place can
+ * be another chunk's: its checksum, seeded with the id, tells. 0 or -ENOENT. Lock-free; about two
+ * cache misses. The answer stays readable until the caller's next quiescent state - or longer
+ * while a read of it is in flight.
+ */
+int aro_store_find(const struct aro_store *store, const struct aro_id *id, unsigned nth,
+                   struct aro_place *ret);
+
+/* ---- writer ---- */
+
+/* An operation under way; embed it. Fields are the store's between start and done. */
+struct aro_store_op {
+    void (*done)(struct aro_store_op *op, int result); /* 0 or -errno; may free the op */
+    struct aro_store_op *next;
+    struct aro_io io;
+    const void *data;
+    struct aro_id id;
+    struct aro_place place;
+    struct aro_object object;
+    uint64_t sequence;
+    int result;
+};
+
+/*
+ * Writes a chunk that is not there yet. data: ARO_CHUNK_ALIGN-aligned with readable padding up to
+ * the next 4 KiB, stays valid until done. done(0): written and findable, not yet durable.
+ * -EEXIST at once: already stored durably or under way (nothing started); -ENOSPC: over budget or
+ * disk full; -EROFS: the store takes no writes now; -EAGAIN: too many operations in flight.
+ */
+int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
+                     const void *data, uint32_t len_bytes);
+
+/* done(0): everything appended before this call is durable. Calls are grouped. */
+int aro_store_sync(struct aro_store *store, struct aro_store_op *op);
+
+/* Syncs, then records the object and its digest alias durably; visible at done(0). */
+int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
+                         const struct aro_object *object);
+/* Forgets an object (its chunks stay). done(0): durable. -ENOENT at once. */
+int aro_store_object_remove(struct aro_store *store, struct aro_store_op *op,
+                            const struct aro_id *id);
+/* Forgets a chunk: no longer found, and not after a restart either once synced. 0 or -ENOENT. */
+int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id);
+/* The bytes at this place disagreed with their checksum: never answer from it again, count it. */
+void aro_store_quarantine(struct aro_store *store, const struct aro_id *id,
+                          const struct aro_place *place);
+
+/* Object by its id, by its whole digest (0 or -ENOENT), or number i in insertion order (NULL). */
+int aro_store_object_find(const struct aro_store *store, const struct aro_id *id,
+                          struct aro_object *ret);
+int aro_store_digest_find(const struct aro_store *store, const struct aro_id *digest,
+                          struct aro_object *ret);
+const struct aro_object *aro_store_object_at(const struct aro_store *store, uint64_t i);
+
+/* Timers: retires empty segments, starts grouped syncs, heals. Call often; never blocks. */
+void aro_store_poll(struct aro_store *store);
+
+void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret);
+
+#endif
