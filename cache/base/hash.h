@@ -6,6 +6,7 @@
 #ifndef ARO_CACHE_BASE_HASH_H
 #define ARO_CACHE_BASE_HASH_H
 
+#define XXH_STATIC_LINKING_ONLY /* the stream's state by value: no heap on an lcore */
 #include <xxhash.h>
 
 #include "cache/base/id.h"
