@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is particular about a family of devices: one file of pmd-config/ each, read at start and
+ * matched by DPDK driver name. Plain data.
+ */
+#ifndef ARO_DATAPLANE_PROFILE_H
+#define ARO_DATAPLANE_PROFILE_H
+
+#include <stdint.h>
+
+enum aro_choice {
+    ARO_CHOICE_AUTO = 0, /* what the device advertises */
+    ARO_CHOICE_ON = 1,
+    ARO_CHOICE_OFF = 2,
+};
+
+struct aro_profile {
+    char name[32];           /* of the profile: "tap" */
+    char driver[32];         /* DPDK driver name it matches: "net_tap"; "*" is the fallback */
+    uint16_t rx_descriptors; /* wished ring sizes; the device's limits win */
+    uint16_t tx_descriptors;
+    uint16_t rx_burst;          /* packets per receive call, 1..64 */
+    uint16_t queues_max;        /* queue pairs to use at most */
+    enum aro_choice checksum;   /* UDP/IPv4 transmit checksum by the device */
+    enum aro_choice zero_copy;  /* external buffers */
+    uint32_t idle_sleep_us_max; /* longest micro-sleep with this device, 0..1000 */
+    char note[160];             /* why: shown by `aroctl ports` */
+};
+
+#endif
