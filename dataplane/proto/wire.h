@@ -9,6 +9,8 @@
  *
  * First byte 4..15: such a datagram can share a port with STUN (0..3) and QUIC (64..255).
  * Every message starts {u8 type, u8 version}; every request and reply carries the client's echo.
+ * Every request, of every type and version, is at least 76 bytes with the echo at 16 and the token
+ * at 24: so that it can be challenged or refused before it is understood.
  *
  * GET    (76 bytes + extensions)          client -> server
  *    0  u8   type = 4             1  u8   version = 1
