@@ -6,6 +6,7 @@
 #ifndef ARO_DATAPLANE_PROFILE_H
 #define ARO_DATAPLANE_PROFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum aro_choice {
@@ -19,10 +20,16 @@ struct aro_profile {
     char driver[32];         /* DPDK driver name it matches: "net_tap"; "*" is the fallback */
     uint16_t rx_descriptors; /* wished ring sizes; the device's limits win */
     uint16_t tx_descriptors;
-    uint16_t rx_burst;          /* packets per receive call, 1..64 */
-    uint16_t queues_max;        /* queue pairs to use at most */
-    enum aro_choice checksum;   /* UDP/IPv4 transmit checksum by the device */
-    enum aro_choice zero_copy;  /* external buffers */
+    uint16_t rx_burst;         /* packets per receive call, 1..64 */
+    uint16_t queues_max;       /* queue pairs to use at most */
+    enum aro_choice checksum;  /* UDP/IPv4 transmit checksum by the device */
+    enum aro_choice zero_copy; /* external buffers */
+    /*
+     * Accept UDP whose checksum field holds only the pseudo-header sum: a local sender's kernel
+     * left it to a device that was never passed (af_packet on veth). Such a packet never crossed a
+     * real wire.
+     */
+    bool rx_partial_checksum;
     uint32_t idle_sleep_us_max; /* longest micro-sleep with this device, 0..1000 */
     char note[160];             /* why: shown by `aroctl ports` */
 };
