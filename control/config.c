@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/config_keys.h"
+#include "control/settings.h"
+
+enum { KEYS_MAX = 64 };
+
+static bool is_titled(const char *block)
+{
+    return strcmp(block, "port") == 0 || strcmp(block, "store") == 0;
+}
+
+/* ---- from the file ---- */
+
+static struct aro_settings *read_file(const char *path, struct aro_error *error)
+{
+    struct aro_key_spec specs[KEYS_MAX];
+
+    for (size_t i = 0; i < aro_config_keys_count; i++) {
+        const struct aro_key *key = &aro_config_keys[i];
+        specs[i] = (struct aro_key_spec){.block = key->block,
+                                         .name = key->name,
+                                         .list = aro_key_is_list(key),
+                                         .titled = is_titled(key->block)};
+    }
+    return aro_settings_read(path, specs, aro_config_keys_count, error);
+}
+
+/* Defaults of one block. A required key stays empty. */
+static void set_defaults(const char *block, void *base)
+{
+    for (size_t i = 0; i < aro_config_keys_count; i++) {
+        const struct aro_key *key = &aro_config_keys[i];
+        const char *initial = key->initial;
+        char list[64];
+
+        if (strcmp(key->block, block) != 0 || initial == NULL || strcmp(initial, "{}") == 0)
+            continue;
+        if (aro_key_is_list(key)) { /* "{1}" */
+            size_t length = strlen(initial);
+            memcpy(list, initial + 1, length - 2);
+            list[length - 2] = '\0';
+            initial = list;
+        }
+        aro_key_set(key, base, initial);
+    }
+}
+
+static const struct aro_key *key_of(const char *block, const char *name)
+{
+    for (size_t i = 0; i < aro_config_keys_count; i++)
+        if (strcmp(aro_config_keys[i].block, block) == 0 &&
+            strcmp(aro_config_keys[i].name, name) == 0)
+            return &aro_config_keys[i];
+    return NULL;
+}
+
+static int set_one(const struct aro_settings *settings, const struct aro_settings_block *block,
+                   const struct aro_setting *setting, void *base, struct aro_error *error)
+{
+    const struct aro_key *key = key_of(block->name, setting->key);
+    char range[128] = "";
+
+    if (aro_key_set(key, base, setting->value) == 0)
+        return 0;
+    return aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: %s%s%s = '%.80s' is not one of: %s",
+                         settings->path, setting->line, block->name, *block->name ? "." : "",
+                         setting->key, setting->value, aro_key_range(key, range, sizeof(range)));
+}
+
+static bool has_setting(const struct aro_settings_block *block, const char *key)
+{
+    for (unsigned i = 0; i < block->count; i++)
+        if (strcmp(block->settings[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static int require_keys(const struct aro_settings *settings, const struct aro_settings_block *block,
+                        struct aro_error *error)
+{
+    for (size_t i = 0; i < aro_config_keys_count; i++) {
+        const struct aro_key *key = &aro_config_keys[i];
+        if (key->initial == NULL && strcmp(key->block, block->name) == 0 &&
+            !has_setting(block, key->name))
+            return aro_error_set(error, ARO_E_CONFIG_MISSING, "%s:%u: block %s \"%s\" needs '%s'",
+                                 settings->path, block->line, block->name, block->title, key->name);
+    }
+    return 0;
+}
+
+/* Where a block's fields are: a port of its own, or the one configuration. NULL with *error. */
+static void *base_of(const struct aro_settings *settings, const struct aro_settings_block *block,
+                     struct aro_config *config, struct aro_error *error)
+{
+    char *name = NULL;
+
+    if (strcmp(block->name, "port") == 0) {
+        if (config->ports == ARO_PORTS_MAX) {
+            aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: more than %d ports", settings->path,
+                          block->line, ARO_PORTS_MAX);
+            return NULL;
+        }
+        name = config->port[config->ports].name;
+    } else if (strcmp(block->name, "store") == 0) {
+        if (config->has_store) {
+            aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: more than one store", settings->path,
+                          block->line);
+            return NULL;
+        }
+        name = config->store_name;
+    }
+    if (name == NULL)
+        return config;
+    if (strlen(block->title) == 0 || strlen(block->title) > 31) {
+        aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: the title of a %s has 1..31 characters",
+                      settings->path, block->line, block->name);
+        return NULL;
+    }
+    strcpy(name, block->title);
+    if (name == config->store_name) {
+        config->has_store = true;
+        return config;
+    }
+    return &config->port[config->ports++];
+}
+
+static int set_block(const struct aro_settings *settings, const struct aro_settings_block *block,
+                     struct aro_config *config, struct aro_error *error)
+{
+    void *base = base_of(settings, block, config, error);
+
+    if (base == NULL)
+        return -1;
+    if (strcmp(block->name, "port") == 0)
+        set_defaults("port", base);
+    for (unsigned i = 0; i < block->count; i++) {
+        /* the first value of a list replaces the default */
+        const struct aro_key *key = key_of(block->name, block->settings[i].key);
+        if (aro_key_is_list(key) && (i == 0 || strcmp(block->settings[i - 1].key, key->name) != 0))
+            aro_key_set(key, base, "");
+        if (set_one(settings, block, &block->settings[i], base, error) != 0)
+            return -1;
+    }
+    return require_keys(settings, block, error);
+}
+
+/* ---- what several keys must agree on ---- */
+
+static bool lcore_listed(const struct aro_lcore_list *list, unsigned id)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->id[i] == id)
+            return true;
+    return false;
+}
+
+static int check_port(const char *path, const struct aro_config *config,
+                      struct aro_port_config *port, struct aro_error *error)
+{
+    static const uint8_t none[6];
+
+    if (port->lcores == 0) {
+        memcpy(port->lcore, config->lcores.id, sizeof(port->lcore));
+        port->lcores = config->lcores.count;
+    }
+    for (unsigned i = 0; i < port->lcores; i++)
+        if (!lcore_listed(&config->lcores, port->lcore[i]))
+            return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                                 "%s: port \"%s\" wants lcore %u, which dataplane.lcores lacks",
+                                 path, port->name, port->lcore[i]);
+    if (port->reply_via_gateway && memcmp(port->gateway_mac, none, 6) == 0)
+        return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                             "%s: port \"%s\" has reply_via_gateway on and no gateway_mac", path,
+                             port->name);
+    return 0;
+}
+
+static int check_ports(const char *path, struct aro_config *config, struct aro_error *error)
+{
+    if (config->ports == 0)
+        return aro_error_set(error, ARO_E_CONFIG_MISSING,
+                             "%s: no port block: the daemon would serve nobody", path);
+    for (unsigned i = 0; i < config->ports; i++) {
+        if (check_port(path, config, &config->port[i], error) != 0)
+            return -1;
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(config->port[i].device, config->port[k].device) == 0)
+                return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                                     "%s: ports \"%s\" and \"%s\" name the same device", path,
+                                     config->port[k].name, config->port[i].name);
+    }
+    return 0;
+}
+
+static int check(const char *path, struct aro_config *config, struct aro_error *error)
+{
+    if (config->socket[0] == '\0')
+        snprintf(config->socket, sizeof(config->socket), "%.90s/control.sock", config->runtime_dir);
+    if (config->has_store && config->store_segment_bytes > config->store_size_bytes)
+        return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                             "%s: store \"%s\": segment is larger than size", path,
+                             config->store_name);
+    return check_ports(path, config, error);
+}
+
+int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *error)
+{
+    struct aro_settings *settings = read_file(path, error);
+    int result = 0;
+
+    if (settings == NULL)
+        return -1;
+    memset(ret, 0, sizeof(*ret));
+    for (size_t i = 0; i < aro_config_keys_count; i++)
+        if (strcmp(aro_config_keys[i].block, "port") != 0 &&
+            (i == 0 || strcmp(aro_config_keys[i - 1].block, aro_config_keys[i].block) != 0))
+            set_defaults(aro_config_keys[i].block, ret);
+    for (unsigned i = 0; i < settings->count && result == 0; i++)
+        result = set_block(settings, &settings->blocks[i], ret, error);
+    if (result == 0)
+        result = check(path, ret, error);
+    aro_settings_destroy(settings);
+    return result;
+}
+
+/* ---- for people and programs ---- */
+
+const char *aro_change_name(enum aro_change change)
+{
+    static const char *const names[] = {"live", "drain", "restart"};
+
+    return names[change];
+}
+
+bool aro_config_key(size_t i, struct aro_key_info *ret)
+{
+    const struct aro_key *key = &aro_config_keys[i];
+
+    if (i >= aro_config_keys_count)
+        return false;
+    *ret = (struct aro_key_info){.block = key->block,
+                                 .name = key->name,
+                                 .initial = key->initial,
+                                 .sentence = key->sentence,
+                                 .change = key->change};
+    aro_key_range(key, ret->range, sizeof(ret->range));
+    return true;
+}
+
+char *aro_config_value(const struct aro_config *config, size_t i, unsigned block_no,
+                       char text[ARO_CONFIG_VALUE_BYTES])
+{
+    const struct aro_key *key = &aro_config_keys[i];
+    const void *base = config;
+
+    if (strcmp(key->block, "port") == 0)
+        base = &config->port[block_no];
+    return aro_key_format(key, base, text);
+}
+
+static size_t dump_block(const struct aro_config *config, size_t first, unsigned block_no,
+                         FILE *out)
+{
+    const char *block = aro_config_keys[first].block;
+    const char *indent = *block == '\0' ? "" : "    ";
+    char text[ARO_CONFIG_VALUE_BYTES];
+    struct aro_key_info info;
+    size_t i;
+
+    for (i = first; aro_config_key(i, &info) && strcmp(info.block, block) == 0; i++) {
+        fprintf(out, "%s# %s\n%s# range: %s; default: %s; change: %s\n", indent, info.sentence,
+                indent, info.range,
+                info.initial == NULL    ? "none, required"
+                : *info.initial == '\0' ? "empty"
+                                        : info.initial,
+                aro_change_name(info.change));
+        fprintf(out, "%s%s = %s\n", indent, info.name, aro_config_value(config, i, block_no, text));
+    }
+    return i;
+}
+
+void aro_config_dump(const struct aro_config *config, FILE *out)
+{
+    for (size_t i = 0; i < aro_config_keys_count;) {
+        const char *block = aro_config_keys[i].block;
+        bool port = strcmp(block, "port") == 0, store = strcmp(block, "store") == 0;
+        unsigned copies = port ? config->ports : store ? config->has_store : 1;
+        size_t first = i;
+
+        while (i < aro_config_keys_count && strcmp(aro_config_keys[i].block, block) == 0)
+            i++;
+        for (unsigned n = 0; n < copies; n++) {
+            if (port || store)
+                fprintf(out, "\n%s \"%s\" {\n", block,
+                        port ? config->port[n].name : config->store_name);
+            else if (*block != '\0')
+                fprintf(out, "\n%s {\n", block);
+            dump_block(config, first, n, out);
+            if (*block != '\0')
+                fprintf(out, "}\n");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every configuration key, once. min and max are in the unit of the field (bytes, bytes/s, us); for
+ * text they bound the length, for lists the count. A default of NULL: the key is required. Keys of
+ * a block stand together.
+ */
+#include "control/config_keys.h"
+
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+#define ROW(block, name, at, kind, min, max, initial, change, sentence)                            \
+    {block, #name, at, ARO_KEY_##kind, min, max, initial, ARO_CHANGE_##change, sentence},
+#define KEY(block, name, field, ...)                                                               \
+    ROW(block, name, offsetof(struct aro_config, field), __VA_ARGS__)
+#define PORT(name, field, ...)                                                                     \
+    ROW("port", name, offsetof(struct aro_port_config, field), __VA_ARGS__)
+
+/* clang-format off */
+const struct aro_key aro_config_keys[] = {
+KEY("", runtime_dir, runtime_dir, TEXT, 1, 90, "/run/arocache", RESTART,
+    "directory for the control socket and the lock; one per daemon")
+KEY("", profile_dir, profile_dir, TEXT, 0, 255, "", RESTART,
+    "directory of device profiles; empty: $AROCACHE_PROFILE_DIR, else where they were installed")
+KEY("", log_level, log_level, LOG_LEVEL, 0, 3, "info", RESTART,
+    "least severe lines to log")
+
+KEY("cache", memory, cache_memory_bytes, BYTES, 8 * MIB, 4 * TIB, "256MiB", RESTART,
+    "memory for chunks")
+KEY("cache", chunks_max, cache_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
+    "chunks in memory at most; 0: one per 16 KiB of memory")
+KEY("cache", policy, cache_policy, POLICY, 0, 1, "s3fifo", RESTART,
+    "which chunk leaves first when memory is full")
+
+KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
+    "directory of the disk tier; made when its parent exists")
+KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
+    "disk space for segment files")
+KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
+    "size of a new segment file")
+KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
+    "chunks on disk at most; 0: one per 32 KiB of size")
+
+PORT(device, device, TEXT, 1, 255, NULL, RESTART,
+    "PCI address or DPDK device string, for example net_tap0,iface=aro0")
+PORT(addresses, address, ADDRESSES, 1, ARO_ADDRESSES_MAX, NULL, RESTART,
+    "IPv4 and IPv6 addresses with prefix length, for example 10.9.0.1/24")
+PORT(lcores, lcore, PORT_LCORES, 0, ARO_LCORES_MAX, "{}", RESTART,
+    "lcores that poll this port, one queue each; empty: all of dataplane.lcores")
+PORT(mtu, mtu, MTU, 1280, 9000, "1500", RESTART,
+    "largest IP packet")
+PORT(reply_via_gateway, reply_via_gateway, BOOL, 0, 1, "off", RESTART,
+    "send answers to gateway_mac instead of the requester's Ethernet source")
+PORT(gateway_mac, gateway_mac, MAC, 0, 17, "00:00:00:00:00:00", RESTART,
+    "Ethernet address of the gateway, for reply_via_gateway")
+
+KEY("dataplane", lcores, lcores, LCORES, 1, ARO_LCORES_MAX, "{1}", RESTART,
+    "CPUs that run the packet path; number n runs on CPU n, or on any CPU when n does not exist")
+KEY("dataplane", idle, idle, IDLE, 0, 1, "adaptive", RESTART,
+    "adaptive gives an idle CPU back; poll never sleeps")
+KEY("dataplane", service_port, service_port, COUNT, 1, 65535, "9500", RESTART,
+    "UDP port of the chunk protocol")
+KEY("dataplane", jobs, jobs, COUNT, 64, 65536, "1024", RESTART,
+    "answers under way per lcore")
+KEY("dataplane", pending, pending, COUNT, 64, 65536, "1024", RESTART,
+    "requests per lcore that wait for a disk read")
+KEY("dataplane", reads, reads, POWER_OF_2, 8, 1024, "64", RESTART,
+    "disk reads in flight per lcore")
+KEY("dataplane", pending_deadline, pending_deadline_us, DURATION, 1000, 60000000, "2s", RESTART,
+    "longest wait of a request for its read")
+
+KEY("limits", ceiling, ceiling_bytes_per_s, RATE, 0, UINT64_MAX, "0", RESTART,
+    "bytes per second to one source address (/32, /64); 0: no ceiling")
+KEY("limits", ceiling_net, ceiling_net_bytes_per_s, RATE, 0, UINT64_MAX, "0", RESTART,
+    "bytes per second to one source network (/24, /56); 0: no ceiling")
+KEY("limits", challenges, challenges_per_s, COUNT, 1, UINT32_MAX, "100000", RESTART,
+    "tokens per second handed to unvalidated sources, whole node")
+KEY("limits", challenges_net, challenges_net_per_s, COUNT, 1, UINT32_MAX, "10000", RESTART,
+    "tokens per second handed to one source network (/24, /56)")
+
+KEY("control", socket, socket, TEXT, 0, 107, "", RESTART,
+    "path of the control socket; empty: control.sock in runtime_dir")
+KEY("control", mode, socket_mode, MODE, 0, 0777, "0660", RESTART,
+    "permissions of the control socket, octal")
+KEY("control", group, socket_group, TEXT, 0, 31, "", RESTART,
+    "group that owns the control socket; empty: the daemon's")
+
+KEY("eal", memory, eal_memory_bytes, BYTES, 0, 64 * GIB, "0", RESTART,
+    "memory for packet buffers; 0: from the number of queues")
+KEY("eal", hugepages, eal_hugepages, HUGEPAGES, 0, 2, "auto", RESTART,
+    "hugepages for packet buffers; auto: when enough are free")
+KEY("eal", args, eal_args, ARGS, 0, ARO_EAL_ARGS_MAX, "{}", RESTART,
+    "further arguments for DPDK's EAL")
+};
+/* clang-format on */
+
+const size_t aro_config_keys_count = sizeof(aro_config_keys) / sizeof(aro_config_keys[0]);
