@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/buckets.h"
+
+#include <string.h>
+
+#include "cache/base/hash.h"
+
+void aro_limits_init(struct aro_limits_table *table, uint64_t rate_per_s, uint64_t burst,
+                     uint64_t seed)
+{
+    memset(table, 0, sizeof(*table));
+    table->rate_per_s = rate_per_s;
+    table->burst = burst;
+    table->seed = seed;
+    table->random = seed | 1;
+}
+
+static uint64_t random_next(struct aro_limits_table *table)
+{
+    uint64_t x = table->random; /* xorshift64: which neighbour goes need not be secret */
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return table->random = x;
+}
+
+static void bucket_refill(const struct aro_limits_table *table, struct aro_bucket *bucket,
+                          uint32_t now_ms)
+{
+    uint32_t elapsed_ms = now_ms - bucket->last_ms;
+    uint64_t earned = (uint64_t)elapsed_ms * table->rate_per_s / 1000;
+
+    if (earned == 0)
+        return; /* keep last_ms, or slow limits would never earn anything */
+    bucket->last_ms = now_ms;
+    if (earned >= table->burst || bucket->credit + (int64_t)earned > (int64_t)table->burst)
+        bucket->credit = (int64_t)table->burst;
+    else
+        bucket->credit += (int64_t)earned;
+}
+
+struct aro_bucket *aro_limits_bucket(struct aro_limits_table *table, uint64_t key, uint32_t now_ms)
+{
+    uint64_t hash;
+    uint32_t tag;
+    struct aro_bucket *set, *bucket;
+
+    if (table->rate_per_s == 0)
+        return NULL;
+    hash = aro_hash_bytes(&key, sizeof(key), table->seed);
+    tag = (uint32_t)(hash >> 32) | 1;
+    set = table->bucket[hash % ARO_LIMIT_SETS];
+    bucket = NULL;
+    for (unsigned way = 0; way < ARO_LIMIT_WAYS; way++) {
+        if (set[way].tag == tag) {
+            bucket_refill(table, &set[way], now_ms);
+            return &set[way];
+        }
+        if (set[way].tag == 0)
+            bucket = &set[way];
+    }
+    if (bucket == NULL)
+        bucket = &set[random_next(table) % ARO_LIMIT_WAYS];
+    bucket->tag = tag;
+    bucket->last_ms = now_ms;
+    bucket->credit = (int64_t)table->burst;
+    return bucket;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/idle.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_pause.h>
+
+#include "dataplane/lcore.h"
+#include "dataplane/tx.h"
+
+enum {
+    POLL_TURNS = 256,    /* a gap between bursts of a running transfer */
+    PAUSE_TURNS = 2048,  /* about 100 us of pauses */
+    SLEEP_FIRST_US = 10, /* doubles every SLEEP_STEP_TURNS */
+    SLEEP_STEP_TURNS = 64,
+    SLEEP_READING_US = 20, /* with disk reads in flight */
+    PAUSES_PER_TURN = 8,
+};
+
+void aro_idle_init(void)
+{
+    prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0); /* 1 us instead of 50 */
+}
+
+static uint32_t sleep_us(const struct aro_lcore *lcore)
+{
+    uint32_t steps = (lcore->idle_turns - PAUSE_TURNS) / SLEEP_STEP_TURNS;
+    uint32_t us = steps >= 16 ? lcore->idle_sleep_us_max : (uint32_t)SLEEP_FIRST_US << steps;
+
+    if (lcore->pending.free_reads != lcore->pending.reads_max || lcore->pending.waiting != 0)
+        us = RTE_MIN(us, (uint32_t)SLEEP_READING_US);
+    return RTE_MIN(us, lcore->idle_sleep_us_max);
+}
+
+static void lcore_sleep(struct aro_lcore *lcore, uint32_t us)
+{
+    struct timespec span = {.tv_nsec = (long)us * 1000};
+
+    if (lcore->jobs.draining.head != lcore->jobs.draining.tail)
+        aro_tx_cleanup(lcore);
+    aro_cache_offline(lcore->reader);
+    nanosleep(&span, NULL);
+    aro_cache_online(lcore->reader);
+    lcore->counters.sleeps++;
+}
+
+void aro_idle_turn(struct aro_lcore *lcore, unsigned work)
+{
+    bool sending = aro_job_queue_count(&lcore->jobs.active) != 0;
+
+    if (work != 0 || sending) {
+        lcore->idle_turns = 0;
+    } else if (++lcore->idle_turns > POLL_TURNS && !lcore->idle_poll) {
+        if (lcore->idle_turns <= PAUSE_TURNS || lcore->idle_sleep_us_max == 0)
+            for (unsigned i = 0; i < PAUSES_PER_TURN; i++)
+                rte_pause();
+        else
+            lcore_sleep(lcore, sleep_us(lcore));
+        if (lcore->idle_turns == UINT32_MAX)
+            lcore->idle_turns = PAUSE_TURNS;
+    }
+    uint64_t turn_cycles = rte_rdtsc() - lcore->now_tsc;
+    if (work != 0)
+        lcore->counters.busy_cycles += turn_cycles;
+    else
+        lcore->counters.idle_cycles += turn_cycles;
+}

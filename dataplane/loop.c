@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The main loop of an lcore: one turn is one pass over the road, the clock read once. */
+#include <errno.h>
+#include <sched.h>
+
+#include "dataplane/idle.h"
+#include "dataplane/lcore.h"
+#include "dataplane/rx.h"
+#include "dataplane/tx.h"
+
+static void clock_read(struct aro_lcore *lcore)
+{
+    lcore->now_tsc = rte_rdtsc();
+    lcore->guard.now_ms = (uint32_t)(lcore->now_tsc / (lcore->tsc_per_us * 1000));
+}
+
+static void gauges_set(struct aro_lcore *lcore)
+{
+    const struct aro_pending *pending = &lcore->pending;
+
+    atomic_store_explicit(&lcore->jobs_now, aro_job_queue_count(&lcore->jobs.active),
+                          memory_order_relaxed);
+    atomic_store_explicit(&lcore->draining_now, aro_job_queue_count(&lcore->jobs.draining),
+                          memory_order_relaxed);
+    atomic_store_explicit(&lcore->pending_now, pending->waiting, memory_order_relaxed);
+    atomic_store_explicit(&lcore->reads_now, pending->reads_max - pending->free_reads,
+                          memory_order_relaxed);
+    lcore->counters.loops++;
+}
+
+static void lcore_loop(struct aro_lcore *lcore)
+{
+    while (!atomic_load_explicit(&lcore->stop, memory_order_relaxed)) {
+        unsigned work;
+
+        clock_read(lcore);
+        work = aro_rx_burst(lcore);
+        work += aro_mailbox_take(lcore);
+        work += aro_reads_reap(lcore);
+        work += aro_reads_verify(lcore);
+        work += aro_pending_expire(lcore);
+        work += aro_jobs_send(lcore);
+        work += aro_tx_flush(lcore);
+        work += aro_jobs_reap(lcore);
+        if (lcore->disk != NULL)
+            aro_disk_submit(lcore->disk);
+        aro_bell_ring(lcore);
+        aro_cache_quiescent(lcore->reader);
+        gauges_set(lcore);
+        aro_idle_turn(lcore, work);
+    }
+}
+
+/* What is under way is given up: slices were sent of some, of others none. */
+static void jobs_give_up(struct aro_lcore *lcore)
+{
+    for (uint32_t i = 0; i < lcore->jobs.capacity; i++) {
+        struct aro_job *job = &lcore->jobs.job[i];
+        if (job->state == ARO_JOB_ACTIVE || job->state == ARO_JOB_WAITING)
+            lcore->counters.partial++;
+        if (job->state != ARO_JOB_FREE)
+            aro_job_release(lcore, job);
+    }
+}
+
+static void tx_give_up(struct aro_lcore *lcore)
+{
+    aro_tx_flush(lcore);
+    aro_tx_cleanup(lcore);
+    for (unsigned i = 0; i < lcore->queues; i++) {
+        rte_pktmbuf_free_bulk(lcore->queue[i].tx, lcore->queue[i].tx_count);
+        lcore->queue[i].tx_count = 0;
+    }
+}
+
+int aro_lcore_main(void *arg)
+{
+    struct aro_lcore *lcore = arg;
+
+    aro_idle_init();
+    lcore->cpu = sched_getcpu();
+    if (lcore->store != NULL) {
+        const struct aro_disk_reader_config config = {
+            .store = lcore->store,
+            .depth = lcore->pending.reads_max,
+            .region = lcore->region,
+            .region_bytes = lcore->region_bytes,
+        };
+        lcore->disk = aro_disk_reader_create(&config);
+        lcore->disk_errno = lcore->disk == NULL ? errno : 0;
+    }
+    aro_cache_online(lcore->reader);
+    atomic_store_explicit(&lcore->running, true, memory_order_release);
+    lcore_loop(lcore);
+    if (lcore->disk != NULL)
+        aro_pending_stop(lcore);
+    tx_give_up(lcore);
+    jobs_give_up(lcore);
+    aro_disk_reader_destroy(lcore->disk);
+    lcore->disk = NULL;
+    aro_cache_offline(lcore->reader);
+    atomic_store_explicit(&lcore->running, false, memory_order_release);
+    return 0;
+}

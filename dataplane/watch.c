@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the control thread may see of running ports and lcores. */
+#include "dataplane/state.h"
+
+unsigned aro_dataplane_ports(const struct aro_dataplane *dataplane)
+{
+    return dataplane->ports;
+}
+
+void aro_dataplane_port_info(struct aro_dataplane *dataplane, unsigned port,
+                             struct aro_port_info *ret)
+{
+    aro_port_info(&dataplane->port[port], ret);
+}
+
+unsigned aro_dataplane_lcores(const struct aro_dataplane *dataplane)
+{
+    return dataplane->lcores;
+}
+
+void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lcore,
+                              struct aro_lcore_info *ret)
+{
+    struct aro_lcore *from = dataplane->lcore[lcore];
+    struct aro_disk_reader_stats stats = {0};
+
+    if (from->disk != NULL)
+        aro_disk_reader_stats(from->disk, &stats);
+    *ret = (struct aro_lcore_info){
+        .lcore = from->lcore_id,
+        .cpu = from->cpu < 0 ? 0 : (unsigned)from->cpu,
+        .running = atomic_load_explicit(&from->running, memory_order_acquire),
+        .jobs_now = atomic_load_explicit(&from->jobs_now, memory_order_relaxed),
+        .draining_now = atomic_load_explicit(&from->draining_now, memory_order_relaxed),
+        .pending_now = atomic_load_explicit(&from->pending_now, memory_order_relaxed),
+        .reads_now = atomic_load_explicit(&from->reads_now, memory_order_relaxed),
+        .loops = __atomic_load_n(&from->counters.loops, __ATOMIC_RELAXED),
+        .counters = &from->counters,
+        .read_fixed_buffers = stats.fixed_buffers,
+        .has_disk_ring = from->disk != NULL,
+    };
+}
+
+void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_counters *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (unsigned i = 0; i < dataplane->lcores; i++)
+        for (unsigned c = 0; c < ARO_COUNTERS; c++) {
+            const struct aro_counter_info *info = &aro_counter_infos[c];
+            uint64_t *sum = (uint64_t *)(void *)((char *)ret + info->offset);
+            *sum += aro_counter_read(&dataplane->lcore[i]->counters, info);
+        }
+}
