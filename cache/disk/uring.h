@@ -20,15 +20,26 @@ struct aro_io {
     void (*done)(struct aro_io *io, int result); /* bytes or 0, or -errno */
 };
 
+/* The operation that embeds this io. */
+#define ARO_IO_OWNER(io, type, member) ((type *)(void *)((char *)(io)-offsetof(type, member)))
+
 #define ARO_IO_HERE UINT64_MAX /* offset: the file's own position (pipes) */
 
-/* NULL with errno. depth: operations in flight, a power of two 8..4096. */
+/*
+ * NULL with errno. depth: operations in flight, a power of two 8..4096. The _lcore form asks for
+ * SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, or as much of it as the kernel has: completions
+ * then appear only when the owner submits. Not for a thread that sleeps in epoll.
+ */
 struct aro_uring *aro_uring_create(unsigned depth);
-void aro_uring_destroy(struct aro_uring *ring); /* takes NULL; cancels what is in flight */
+struct aro_uring *aro_uring_create_lcore(unsigned depth);
+/* Takes NULL. Cancels what is in flight and waits for it; its callbacks run (-ECANCELED). */
+void aro_uring_destroy(struct aro_uring *ring);
 
-/* Readable when completions wait: for the owner's epoll. */
+/* Readable when completions wait: for the owner's epoll (which may be interrupted: EINTR). */
 int aro_uring_fd(const struct aro_uring *ring);
-unsigned aro_uring_in_flight(const struct aro_uring *ring);
+unsigned aro_uring_in_flight(const struct aro_uring *ring); /* queued ones included */
+unsigned aro_uring_queued(const struct aro_uring *ring);    /* not handed to the kernel yet */
+bool aro_uring_deferred(const struct aro_uring *ring);      /* DEFER_TASKRUN is in use */
 
 /* Queue one operation: 0, or -EAGAIN when depth is reached. */
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
@@ -36,6 +47,13 @@ int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buff
 int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                     uint32_t len_bytes, uint64_t offset_bytes);
 int aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
+/* fsync: for directories (fdatasync need not cover new names). */
+int aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd);
+/* Completes with the next poll: wakes the owner's epoll. */
+int aro_uring_nop(struct aro_uring *ring, struct aro_io *io);
+/* path must stay valid until done. */
+int aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd, const char *path);
+int aro_uring_close(struct aro_uring *ring, struct aro_io *io, int fd);
 int aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd, uint64_t offset_bytes,
                        uint64_t len_bytes);
 
@@ -45,9 +63,16 @@ int aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd, uint64
  */
 int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes);
 
-/* Hands queued operations to the kernel; no system call when there is nothing to hand over. */
+/*
+ * Hands queued operations to the kernel, and lets it deliver what it holds back for us (the TASKRUN
+ * flag); no system call when there is neither. 0 or -errno (operations stay queued: call again).
+ */
 int aro_uring_submit(struct aro_uring *ring);
-/* Submits, then runs up to max callbacks; returns how many ran. */
+/* Runs up to max callbacks of what has completed; never enters the kernel. Returns how many. */
+unsigned aro_uring_reap(struct aro_uring *ring, unsigned max);
+/* submit, then reap. */
 unsigned aro_uring_poll(struct aro_uring *ring, unsigned max);
+/* Submits and sleeps until something completes (start-up, shutdown, tests). 0 or -errno. */
+int aro_uring_wait(struct aro_uring *ring);
 
 #endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/disk/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include <liburing.h>
+
+enum {
+    PIECE_BYTES = 1u << 30, /* the kernel's limit for one registered buffer */
+};
+
+struct aro_uring {
+    struct io_uring ring;
+    unsigned depth;
+    unsigned in_flight;
+    bool deferred;
+    uintptr_t base; /* registered memory, in pieces of PIECE_BYTES */
+    size_t base_bytes;
+};
+
+static struct aro_uring *create(unsigned depth, const unsigned flags[], unsigned choices)
+{
+    struct aro_uring *ring = calloc(1, sizeof(*ring));
+    int error = -EINVAL;
+
+    if (ring == NULL)
+        return NULL;
+    for (unsigned i = 0; i < choices && error == -EINVAL; i++) {
+        error = io_uring_queue_init(depth, &ring->ring, flags[i]);
+        ring->deferred = (flags[i] & IORING_SETUP_DEFER_TASKRUN) != 0;
+    }
+    if (error != 0) {
+        free(ring);
+        errno = -error;
+        return NULL;
+    }
+    ring->depth = depth;
+    return ring;
+}
+
+struct aro_uring *aro_uring_create(unsigned depth)
+{
+    static const unsigned plain[] = {0};
+
+    return create(depth, plain, 1);
+}
+
+struct aro_uring *aro_uring_create_lcore(unsigned depth)
+{
+    static const unsigned best_first[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+        0,
+    };
+
+    return create(depth, best_first, 3);
+}
+
+/* Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. */
+void aro_uring_destroy(struct aro_uring *ring)
+{
+    struct io_uring_sqe *sqe;
+
+    if (ring == NULL)
+        return;
+    aro_uring_submit(ring);
+    sqe = ring->in_flight == 0 ? NULL : io_uring_get_sqe(&ring->ring);
+    if (sqe != NULL) {
+        io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+        io_uring_sqe_set_data(sqe, NULL);
+    }
+    while (ring->in_flight > 0 && aro_uring_wait(ring) == 0)
+        aro_uring_reap(ring, ring->depth);
+    io_uring_queue_exit(&ring->ring);
+    free(ring);
+}
+
+int aro_uring_fd(const struct aro_uring *ring)
+{
+    return ring->ring.ring_fd;
+}
+
+unsigned aro_uring_in_flight(const struct aro_uring *ring)
+{
+    return ring->in_flight;
+}
+
+unsigned aro_uring_queued(const struct aro_uring *ring)
+{
+    return io_uring_sq_ready(&ring->ring);
+}
+
+bool aro_uring_deferred(const struct aro_uring *ring)
+{
+    return ring->deferred;
+}
+
+/* One slot of the submission queue, tagged, or NULL when depth is reached. */
+static struct io_uring_sqe *take(struct aro_uring *ring)
+{
+    struct io_uring_sqe *sqe;
+
+    if (ring->in_flight >= ring->depth)
+        return NULL;
+    sqe = io_uring_get_sqe(&ring->ring);
+    if (sqe != NULL)
+        ring->in_flight++;
+    return sqe;
+}
+
+/* Number of the registered piece that holds the whole buffer, or -1. */
+static int piece_of(const struct aro_uring *ring, const void *buffer, uint32_t len_bytes)
+{
+    uintptr_t from = (uintptr_t)buffer - ring->base;
+    uintptr_t last = from + len_bytes - 1;
+
+    if ((uintptr_t)buffer < ring->base || last >= ring->base_bytes)
+        return -1;
+    return from / PIECE_BYTES == last / PIECE_BYTES ? (int)(from / PIECE_BYTES) : -1;
+}
+
+int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
+                   uint32_t len_bytes, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+    int piece = piece_of(ring, buffer, len_bytes);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    if (piece >= 0)
+        io_uring_prep_read_fixed(sqe, fd, buffer, len_bytes, offset_bytes, piece);
+    else
+        io_uring_prep_read(sqe, fd, buffer, len_bytes, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
+                    uint32_t len_bytes, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_write(sqe, fd, buffer, len_bytes, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+static int sync_file(struct aro_uring *ring, struct aro_io *io, int fd, unsigned flags)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_fsync(sqe, fd, flags);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd)
+{
+    return sync_file(ring, io, fd, IORING_FSYNC_DATASYNC);
+}
+
+int aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd)
+{
+    return sync_file(ring, io, fd, 0);
+}
+
+int aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd, uint64_t offset_bytes,
+                       uint64_t len_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_fallocate(sqe, fd, 0, (off_t)offset_bytes, (off_t)len_bytes);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_nop(struct aro_uring *ring, struct aro_io *io)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_nop(sqe);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd, const char *path)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_unlinkat(sqe, dir_fd, path, 0);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_close(struct aro_uring *ring, struct aro_io *io, int fd)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_close(sqe, fd);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes)
+{
+    size_t pieces = (len_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
+    struct iovec *iov = calloc(pieces, sizeof(*iov));
+    int error;
+
+    if (iov == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < pieces; i++) {
+        size_t rest = len_bytes - i * PIECE_BYTES;
+        iov[i].iov_base = (char *)base + i * PIECE_BYTES;
+        iov[i].iov_len = rest < PIECE_BYTES ? rest : PIECE_BYTES;
+    }
+    error = io_uring_register_buffers(&ring->ring, iov, (unsigned)pieces);
+    free(iov);
+    if (error != 0)
+        return error;
+    ring->base = (uintptr_t)base;
+    ring->base_bytes = len_bytes;
+    return 0;
+}
+
+static bool kernel_holds_completions(const struct aro_uring *ring)
+{
+    return ring->in_flight > 0 &&
+           (IO_URING_READ_ONCE(*ring->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+}
+
+int aro_uring_submit(struct aro_uring *ring)
+{
+    int result = 0;
+
+    if (kernel_holds_completions(ring))
+        result = io_uring_submit_and_get_events(&ring->ring);
+    else if (io_uring_sq_ready(&ring->ring) > 0)
+        result = io_uring_submit(&ring->ring);
+    return result < 0 ? result : 0;
+}
+
+/* Each slot is released before its callback runs, which may queue the next operation. */
+unsigned aro_uring_reap(struct aro_uring *ring, unsigned max)
+{
+    struct io_uring_cqe *cqe;
+    unsigned n = 0;
+
+    while (n < max && io_uring_cq_ready(&ring->ring) > 0 &&
+           io_uring_peek_cqe(&ring->ring, &cqe) == 0) {
+        struct aro_io *io = io_uring_cqe_get_data(cqe);
+        int result = cqe->res;
+        io_uring_cqe_seen(&ring->ring, cqe);
+        if (io == NULL) /* our own cancel request */
+            continue;
+        ring->in_flight--;
+        io->done(io, result);
+        n++;
+    }
+    return n;
+}
+
+unsigned aro_uring_poll(struct aro_uring *ring, unsigned max)
+{
+    aro_uring_submit(ring);
+    return aro_uring_reap(ring, max);
+}
+
+int aro_uring_wait(struct aro_uring *ring)
+{
+    int result;
+
+    if (ring->in_flight == 0)
+        return 0;
+    do {
+        result = io_uring_submit_and_wait(&ring->ring, 1);
+    } while (result == -EINTR);
+    return result < 0 ? result : 0;
+}
