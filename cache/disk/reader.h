@@ -27,8 +27,8 @@ struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_conf
 void aro_disk_reader_destroy(struct aro_disk_reader *reader); /* waits for what is in flight */
 
 /*
- * Queues the read of place into buffer (4 KiB-aligned, len rounded up to 4 KiB). 0; -EAGAIN: depth
- * reached; -ESTALE: the segment is gone.
+ * Queues the read of place into buffer (4 KiB-aligned, len rounded up to 4 KiB). In the same read
+ * section as the find that gave the place. 0; -EAGAIN: depth reached; -ESTALE: the segment is gone.
  */
 int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place, void *buffer,
                   uint64_t cookie);
@@ -40,6 +40,7 @@ struct aro_disk_done {
 
 /* The one io_uring_enter of the data plane: only when reads are queued or completions need it. */
 void aro_disk_submit(struct aro_disk_reader *reader);
+/* What has completed; no system call. */
 unsigned aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
                              unsigned max);
 unsigned aro_disk_in_flight(const struct aro_disk_reader *reader);
@@ -67,6 +68,12 @@ void aro_verify_begin(struct aro_verify *verify, const struct aro_id *id,
                       const struct aro_place *place, const uint8_t *data, uint16_t *sums);
 /* 1: more to do; 0: every byte agrees, sums are complete; -EBADMSG: the checksum differs. */
 int aro_verify_step(struct aro_verify *verify, uint32_t budget_bytes);
+
+/* Seed of a payload's checksum: an equal fingerprint or a misdirected read shows. */
+static inline uint64_t aro_place_seed(const struct aro_id *id, uint32_t segment, uint32_t block)
+{
+    return aro_hash_id(id, (uint64_t)segment << 32 | block);
+}
 
 /* The checksum that place must carry for these bytes (the writer's side). */
 uint64_t aro_place_checksum(const struct aro_id *id, uint32_t segment, uint32_t block,

@@ -14,6 +14,10 @@
  *
  * Durability: what a completed aro_store_sync or aro_store_object_add covered survives kill -9 and
  * power loss. An object becomes visible only when it and everything it names is durable.
+ *
+ * A put is: take a mark; append every chunk (-EEXIST is as good as done); object_add with the mark.
+ * When the disk lost un-synced chunks after the mark - ours, or somebody's that -EEXIST made us
+ * rely on - the object_add fails with -EIO and nothing is visible; put again.
  */
 #ifndef ARO_CACHE_DISK_STORE_H
 #define ARO_CACHE_DISK_STORE_H
@@ -27,14 +31,27 @@
 
 struct aro_store;
 
+enum {
+    ARO_BLOCK_BYTES = 4096,  /* alignment and granularity of payloads */
+    ARO_STORE_OPS_MAX = 256, /* appends in flight */
+    ARO_STORE_READERS_MAX = 64,
+};
+
+static inline uint32_t aro_blocks(uint32_t len_bytes)
+{
+    return (len_bytes + ARO_BLOCK_BYTES - 1) / ARO_BLOCK_BYTES;
+}
+
 struct aro_store_config {
-    const char *path;       /* directory; created when its parent exists */
-    uint64_t size_bytes;    /* budget for segment files */
-    uint64_t segment_bytes; /* of a new segment, 16 MiB..4 GiB; default 256 MiB */
-    uint64_t chunks_max;    /* index slots; 0: size_bytes / 32 KiB */
-    uint64_t seed;          /* secret: bucket hash of the index */
-    struct aro_uring *ring; /* the writer thread's */
-    struct aro_qsbr *qsbr;  /* readers of the index and of segment descriptors report here */
+    const char *path;    /* directory; created when its parent exists */
+    uint64_t size_bytes; /* budget for segment files */
+    uint64_t
+        segment_bytes;   /* of a new segment, 2 MiB..4 GiB; 0: 256 MiB, less when size is small */
+    uint64_t chunks_max; /* index slots; 0: size_bytes / 32 KiB */
+    uint64_t seed;       /* secret: bucket hash of the index */
+    struct aro_uring *ring;    /* the writer thread's */
+    struct aro_qsbr *qsbr;     /* readers of the index and of segment descriptors report here */
+    uint64_t fingerprint_mask; /* 0: all bits; a test narrows it to make chunks collide */
 };
 
 /* Where a chunk's payload is. A value: copy it. */
@@ -71,7 +88,9 @@ struct aro_store_stats {
     uint64_t write_failures;
     uint64_t quarantined;      /* chunks whose bytes disagreed with their checksum */
     uint64_t recovered_chunks; /* at the last start */
-    uint64_t recovered_torn;   /* records after the last sync that did not verify: dropped */
+    uint64_t recovered_torn;   /* records that did not verify: dropped */
+    uint64_t recovered_lost;   /* segments of which one file is missing: set aside */
+    uint64_t objects_hidden;   /* object records whose manifest is not here */
     bool direct;               /* O_DIRECT in use */
     bool writable;             /* false after a failed sync or a full disk, until it heals */
 };
@@ -104,36 +123,57 @@ int aro_store_find(const struct aro_store *store, const struct aro_id *id, unsig
 struct aro_store_op {
     void (*done)(struct aro_store_op *op, int result); /* 0 or -errno; may free the op */
     struct aro_store_op *next;
+    struct aro_store *store;
+    struct aro_segment *segment;
     struct aro_io io;
     const void *data;
     struct aro_id id;
     struct aro_place place;
     struct aro_object object;
     uint64_t sequence;
+    uint64_t mark;
+    int kind;
     int result;
+    bool shared; /* somebody else was told -EEXIST because of it */
 };
 
 /*
- * Writes a chunk that is not there yet. data: ARO_CHUNK_ALIGN-aligned with readable padding up to
- * the next 4 KiB, stays valid until done. done(0): written and findable, not yet durable.
- * -EEXIST at once: already stored durably or under way (nothing started); -ENOSPC: over budget or
- * disk full; -EROFS: the store takes no writes now; -EAGAIN: too many operations in flight.
+ * Writes a chunk that is not there yet. data: 4 KiB-aligned with readable padding up to the next
+ * 4 KiB, stays valid until done. done(0): written and findable, not yet durable; op->place is set.
+ * At once, with nothing started: -EEXIST: stored already or under way (see mark); -ENOSPC: over
+ * budget, index or disk full; -EAGAIN: too many operations in flight; -EINVAL: bad length.
  */
 int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
                      const void *data, uint32_t len_bytes);
 
-/* done(0): everything appended before this call is durable. Calls are grouped. */
-int aro_store_sync(struct aro_store *store, struct aro_store_op *op);
+/*
+ * Take it before the first append (or -EEXIST) that a sync is to answer for. It counts the times
+ * that chunks were lost which some caller may count on.
+ */
+uint64_t aro_store_mark(const struct aro_store *store);
+
+/*
+ * done(0): everything appended or removed since mark is durable. done(-EIO): some of it is lost.
+ * Calls are grouped.
+ */
+int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t mark);
 
 /* Syncs, then records the object and its digest alias durably; visible at done(0). */
 int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
-                         const struct aro_object *object);
-/* Forgets an object (its chunks stay). done(0): durable. -ENOENT at once. */
+                         const struct aro_object *object, uint64_t mark);
+/* Forgets an object (its chunks stay) at done(0): durable. -ENOENT at once. */
 int aro_store_object_remove(struct aro_store *store, struct aro_store_op *op,
                             const struct aro_id *id);
-/* Forgets a chunk: no longer found, and not after a restart either once synced. 0 or -ENOENT. */
+/*
+ * Forgets a chunk: no longer found, and not after a restart either once synced. 0 or -ENOENT. Looks
+ * the id up in the segment's table: the first look into a segment reads that file (256 KiB for
+ * 64 KiB chunks in 256 MiB), normally out of the page cache.
+ */
 int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id);
-/* The bytes at this place disagreed with their checksum: never answer from it again, count it. */
+/*
+ * The bytes at this place disagreed with their checksum: never answer from it again, count it. Does
+ * nothing when the place is another chunk's with the same fingerprint. Cost as chunk_remove.
+ */
 void aro_store_quarantine(struct aro_store *store, const struct aro_id *id,
                           const struct aro_place *place);
 
@@ -144,7 +184,10 @@ int aro_store_digest_find(const struct aro_store *store, const struct aro_id *di
                           struct aro_object *ret);
 const struct aro_object *aro_store_object_at(const struct aro_store *store, uint64_t i);
 
-/* Timers: retires empty segments, starts grouped syncs, heals. Call often; never blocks. */
+/*
+ * Timers: retires empty segments, syncs what nobody asked to sync for a second, heals. Call at
+ * least once a second and after aro_uring_poll; never blocks.
+ */
 void aro_store_poll(struct aro_store *store);
 
 void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Chunks into segments and out of the index. An append is placed when a segment has room for it,
+ * written straight from the caller's memory, and found from the moment its write has finished; its
+ * table record waits for the next sync.
+ */
+#include "cache/disk/state.h"
+
+#include <errno.h>
+
+#include "cache/disk/reader.h"
+#include "cache/disk/record.h"
+
+uint64_t aro_place_checksum(const struct aro_id *id, uint32_t segment, uint32_t block,
+                            const void *data, uint32_t len_bytes)
+{
+    return aro_hash_bytes(data, len_bytes, aro_place_seed(id, segment, block));
+}
+
+static struct aro_store_op *under_way(const struct aro_store *store, const struct aro_id *id)
+{
+    struct aro_store_op *op = store->appends.head;
+
+    while (op != NULL && !aro_id_equal(&op->id, id))
+        op = op->next;
+    return op;
+}
+
+/*
+ * Is this very chunk here? The ids are not in memory, but the bytes are at hand: a place of equal
+ * fingerprint and length whose checksum is that of these bytes under this id is this chunk's.
+ */
+static bool is_stored(const struct aro_store *store, const struct aro_id *id, const void *data,
+                      uint32_t len_bytes)
+{
+    struct aro_place place;
+
+    for (unsigned nth = 0; aro_index_find(store->index, id, nth, &place) == 0; nth++)
+        if (place.len_bytes == len_bytes &&
+            place.checksum == aro_place_checksum(id, place.segment, place.block, data, len_bytes))
+            return true;
+    return false;
+}
+
+static bool has_room(const struct aro_segment *segment, uint32_t blocks)
+{
+    return segment != NULL && segment->blocks - segment->next_block >= blocks;
+}
+
+/* Sees to it that there is, or will be, a segment with room. 0 or -errno. */
+static int make_room(struct aro_store *store, uint32_t blocks)
+{
+    if (store->creating != NULL || has_room(store->active, blocks))
+        return 0;
+    if (store->active != NULL)
+        aro_segment_seal(store->active);
+    return aro_segment_create(store);
+}
+
+int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
+                     const void *data, uint32_t len_bytes)
+{
+    struct aro_store_op *twin;
+    int error;
+
+    if (len_bytes < ARO_CHUNK_BYTES_MIN || len_bytes > ARO_CHUNK_BYTES_MAX ||
+        (uintptr_t)data % ARO_BLOCK_BYTES != 0)
+        return -EINVAL;
+    twin = under_way(store, id);
+    if (twin != NULL)
+        twin->shared = true;
+    if (twin != NULL || is_stored(store, id, data, len_bytes))
+        return -EEXIST;
+    if (store->appends_count >= ARO_STORE_OPS_MAX)
+        return -EAGAIN;
+    if (aro_index_count(store->index) + store->appends_count >= store->chunks_max)
+        return -ENOSPC;
+    error = store->appends_waiting > 0 ? 0 : make_room(store, aro_blocks(len_bytes));
+    if (error != 0)
+        return error;
+    op->store = store;
+    op->kind = ARO_OP_APPEND;
+    op->segment = NULL;
+    op->data = data;
+    op->id = *id;
+    op->place = (struct aro_place){.len_bytes = len_bytes};
+    op->sequence = ++store->sequence;
+    op->shared = false;
+    aro_op_push(&store->appends, op);
+    store->appends_count++;
+    store->appends_waiting++;
+    aro_append_advance(store);
+    return 0;
+}
+
+static void leave(struct aro_store *store, struct aro_store_op *op, int result)
+{
+    struct aro_store_op **at = &store->appends.head;
+
+    while (*at != op)
+        at = &(*at)->next;
+    *at = op->next;
+    if (*at == NULL)
+        store->appends.tail = at;
+    store->appends_count--;
+    if (result != 0 && op->shared)
+        store->losses++;
+    aro_store_finish(store, op, result);
+}
+
+void aro_append_fail_waiting(struct aro_store *store, int error)
+{
+    struct aro_store_op *op = store->appends.head;
+
+    while (op != NULL) {
+        struct aro_store_op *next = op->next;
+        if (op->segment == NULL) {
+            store->appends_waiting--;
+            leave(store, op, error);
+        }
+        op = next;
+    }
+}
+
+/* The payload is written: from now on it can be found. */
+static int add_to_index(struct aro_store *store, struct aro_store_op *op)
+{
+    struct aro_segment *segment = op->segment;
+    struct aro_record record =
+        aro_record_make(ARO_RECORD_CHUNK, segment->number, &op->place, &op->id);
+    int error = aro_segment_log(segment, &record);
+
+    if (error != 0)
+        return error;
+    error = aro_index_insert(store->index, &op->id, &op->place);
+    if (error != 0) {
+        segment->pending.count--;
+        return error;
+    }
+    segment->live++;
+    store->stats.writes++;
+    store->stats.bytes_written += op->place.len_bytes;
+    store->stats.bytes_chunks_now += op->place.len_bytes;
+    return 0;
+}
+
+static void write_done(struct aro_io *io, int result)
+{
+    struct aro_store_op *op = ARO_IO_OWNER(io, struct aro_store_op, io);
+    struct aro_store *store = op->store;
+    uint32_t bytes = aro_blocks(op->place.len_bytes) * ARO_BLOCK_BYTES;
+
+    op->segment->writes--;
+    if (result == (int)bytes && !op->segment->failed) {
+        result = add_to_index(store, op);
+    } else {
+        result = result < 0 ? result : -EIO;
+        store->stats.write_failures++;
+    }
+    aro_segment_touch(op->segment);
+    leave(store, op, result);
+    aro_store_deliver(store);
+}
+
+/* Gives op the next blocks of the active segment and queues its write. 0 or -EAGAIN. */
+static int start_write(struct aro_store *store, struct aro_store_op *op)
+{
+    struct aro_segment *segment = store->active;
+    uint32_t blocks = aro_blocks(op->place.len_bytes);
+    uint64_t offset = (uint64_t)segment->next_block * ARO_BLOCK_BYTES;
+    int error;
+
+    op->io.done = write_done;
+    error = aro_uring_write(store->ring, &op->io, segment->data_fd, op->data,
+                            blocks * ARO_BLOCK_BYTES, offset);
+    if (error != 0)
+        return error;
+    op->segment = segment;
+    op->place.segment = segment->number;
+    op->place.block = segment->next_block;
+    op->place.checksum = aro_place_checksum(&op->id, segment->number, segment->next_block, op->data,
+                                            op->place.len_bytes);
+    segment->next_block += blocks;
+    segment->writes++;
+    store->appends_waiting--;
+    return 0;
+}
+
+void aro_append_advance(struct aro_store *store)
+{
+    struct aro_store_op *op = store->appends.head;
+
+    for (; op != NULL && store->appends_waiting > 0; op = op->next) {
+        int error;
+        if (op->segment != NULL)
+            continue;
+        error = make_room(store, aro_blocks(op->place.len_bytes));
+        if (error != 0) {
+            aro_append_fail_waiting(store, error);
+            return;
+        }
+        if (store->active == NULL || start_write(store, op) != 0)
+            return;
+    }
+}
+
+/* ---- out ---- */
+
+static void forget(struct aro_store *store, const struct aro_id *id, const struct aro_place *place)
+{
+    struct aro_segment *segment = aro_segment_map_find(&store->map, place->segment);
+    struct aro_record record = aro_record_make(ARO_RECORD_REMOVE, place->segment, place, id);
+
+    if (aro_index_erase(store->index, id, place) != 0)
+        return;
+    segment->live--;
+    store->stats.bytes_chunks_now -= place->len_bytes;
+    if (aro_segment_log(segment, &record) != 0)
+        store->losses++; /* gone from memory, but not for good: no sync may say so */
+}
+
+int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id)
+{
+    struct aro_place place;
+    struct aro_id owner;
+    unsigned nth = 0;
+    int result = -ENOENT;
+
+    while (aro_index_find(store->index, id, nth, &place) == 0) {
+        int error = aro_place_owner(store, &place, &owner);
+        if (error == 0 && aro_id_equal(&owner, id)) {
+            forget(store, id, &place);
+            result = 0;
+            continue;
+        }
+        nth++;
+    }
+    return result;
+}
+
+/* An unreadable table cannot clear the place of suspicion: out of the index with it. */
+void aro_store_quarantine(struct aro_store *store, const struct aro_id *id,
+                          const struct aro_place *place)
+{
+    struct aro_id owner;
+    struct aro_place known;
+    int error = aro_place_owner(store, place, &owner);
+
+    if (error == -ENOENT || (error == 0 && !aro_id_equal(&owner, id)))
+        return;
+    for (unsigned nth = 0; aro_index_find(store->index, id, nth, &known) == 0; nth++)
+        if (known.segment == place->segment && known.block == place->block) {
+            forget(store, id, &known);
+            store->stats.quarantined++;
+            store->losses++; /* a put under way may have been told -EEXIST */
+            return;
+        }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every byte that the store keeps on disk, little-endian. docs/disk-format.md draws it and says
+ * what an older reader does.
+ *
+ *   STORE               two copies of the superblock, at 0 and 4096
+ *   LOCK                held by flock while open; the holder's pid as text
+ *   seg-00000001.table  records of segment 1: chunks, removals, commits
+ *   seg-00000001.data   its payloads, each at a multiple of 4 KiB, nothing else
+ *   objects.log         object records
+ *
+ * Records have a fixed size and check themselves: the seed of the check mixes the store's uuid, the
+ * file and the record's number, so that a record in the wrong place is as invalid as a torn one.
+ * An all-zero record is a void: nothing was there, or what was there was struck out.
+ */
+#ifndef ARO_CACHE_DISK_FORMAT_H
+#define ARO_CACHE_DISK_FORMAT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    ARO_STORE_VERSION = 1,
+    ARO_SUPER_BYTES = 64,
+    ARO_SUPER_COPIES = 2,
+    ARO_SUPER_STEP_BYTES = 4096, /* between the copies */
+    ARO_RECORD_BYTES = 64,
+    ARO_OBJECT_RECORD_BYTES = 256,
+    ARO_LABEL_BYTES = 128,
+};
+
+#define ARO_SUPER_MAGIC "AROSTORE"
+
+/* Integers are little-endian in memory: read and write them with cache/base/bytes.h. */
+struct aro_super {
+    uint8_t magic[8];
+    uint8_t version[4]; /* a reader refuses what is newer than itself */
+    uint8_t block_bytes[4];
+    uint8_t uuid[16];
+    uint8_t created_ns[8];
+    uint8_t reserved[16];
+    uint8_t check[8]; /* XXH3 of the bytes before, seed 0 */
+};
+static_assert(sizeof(struct aro_super) == ARO_SUPER_BYTES, "on disk");
+
+enum aro_record_type {
+    ARO_RECORD_VOID = 0,
+    ARO_RECORD_CHUNK = 1,
+    ARO_RECORD_REMOVE = 2, /* the chunk at this block is forgotten */
+    ARO_RECORD_COMMIT = 3, /* the payloads of all chunk records before this one are on disk */
+};
+
+struct aro_record {
+    uint8_t type;
+    uint8_t reserved[3];
+    uint8_t segment[4];
+    uint8_t block[4]; /* offset of the payload in units of 4 KiB */
+    uint8_t len[4];   /* of the payload in bytes */
+    uint8_t checksum[8];
+    uint8_t id[32];
+    uint8_t check[8];
+};
+static_assert(sizeof(struct aro_record) == ARO_RECORD_BYTES, "on disk");
+static_assert(offsetof(struct aro_record, check) == 56, "the check ends the record");
+
+enum aro_object_record_type {
+    ARO_OBJECT_VOID = 0,
+    ARO_OBJECT_ADD = 1,
+    ARO_OBJECT_REMOVE = 2, /* only id is meaningful */
+};
+
+struct aro_object_record {
+    uint8_t type;
+    uint8_t reserved[3];
+    uint8_t level[4];
+    uint8_t total_bytes[8];
+    uint8_t created_ns[8];
+    uint8_t chunk_bytes[4];
+    uint8_t chunks[4];
+    uint8_t id[32];
+    uint8_t digest[32];
+    uint8_t label[ARO_LABEL_BYTES]; /* NUL-terminated */
+    uint8_t unused[24];
+    uint8_t check[8];
+};
+static_assert(sizeof(struct aro_object_record) == ARO_OBJECT_RECORD_BYTES, "on disk");
+static_assert(offsetof(struct aro_object_record, check) == 248, "the check ends the record");
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/disk/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cache/disk/state.h"
+
+/* One read in flight. */
+struct read {
+    struct aro_io io;
+    struct aro_disk_reader *reader;
+    struct read *next_free;
+    uint64_t cookie;
+    uint32_t asked_bytes;
+};
+
+struct aro_disk_reader {
+    struct aro_store *store;
+    struct aro_uring *ring;
+    struct aro_reader_slot *slot; /* where the writer sees how far we are */
+    struct read *free;
+    struct aro_disk_done *done; /* reap_burst under way: where results go */
+    uint64_t queued;
+    struct aro_disk_reader_stats stats;
+    struct read read[];
+};
+
+/* A slot's counters go on where its last owner left them: equal. */
+static struct aro_reader_slot *take_slot(struct aro_store *store)
+{
+    for (unsigned i = 0; i < ARO_STORE_READERS_MAX; i++) {
+        bool expected = false;
+        if (atomic_compare_exchange_strong(&store->reader[i].taken, &expected, true))
+            return &store->reader[i];
+    }
+    errno = ENOSPC;
+    return NULL;
+}
+
+static void read_done(struct aro_io *io, int result)
+{
+    struct read *read = ARO_IO_OWNER(io, struct read, io);
+    struct aro_disk_reader *reader = read->reader;
+
+    if (result != (int)read->asked_bytes) { /* the file covers it: a short read is a fault */
+        result = result < 0 ? result : -EIO;
+        reader->stats.failures++;
+    } else {
+        result = 0;
+    }
+    if (reader->done != NULL)
+        *reader->done++ = (struct aro_disk_done){read->cookie, result};
+    read->next_free = reader->free;
+    reader->free = read;
+}
+
+struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_config *config)
+{
+    struct aro_disk_reader *reader =
+        calloc(1, sizeof(*reader) + config->depth * sizeof(struct read));
+
+    if (reader == NULL)
+        return NULL;
+    reader->store = config->store;
+    reader->slot = take_slot(config->store);
+    if (reader->slot == NULL)
+        goto fail;
+    reader->ring = aro_uring_create_lcore(config->depth);
+    if (reader->ring == NULL)
+        goto fail_slot;
+    for (unsigned i = 0; i < config->depth; i++) {
+        reader->read[i].io.done = read_done;
+        reader->read[i].reader = reader;
+        reader->read[i].next_free = reader->free;
+        reader->free = &reader->read[i];
+    }
+    reader->queued = atomic_load_explicit(&reader->slot->queued, memory_order_relaxed);
+    reader->stats.defer_taskrun = aro_uring_deferred(reader->ring);
+    reader->stats.fixed_buffers =
+        config->region != NULL &&
+        aro_uring_register(reader->ring, config->region, config->region_bytes) == 0;
+    return reader;
+fail_slot:
+    atomic_store(&reader->slot->taken, false);
+fail:
+    free(reader);
+    return NULL;
+}
+
+void aro_disk_reader_destroy(struct aro_disk_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    aro_uring_destroy(reader->ring);
+    atomic_store_explicit(&reader->slot->submitted, reader->queued, memory_order_release);
+    atomic_store(&reader->slot->taken, false);
+    free(reader);
+}
+
+/* The count is told before the read section ends: the writer must not miss this descriptor. */
+int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place, void *buffer,
+                  uint64_t cookie)
+{
+    int fd = aro_segment_map_fd(&reader->store->map, place->segment);
+    struct read *read = reader->free;
+    int error;
+
+    if (fd < 0)
+        return fd;
+    if (read == NULL)
+        return -EAGAIN;
+    read->cookie = cookie;
+    read->asked_bytes = aro_blocks(place->len_bytes) * ARO_BLOCK_BYTES;
+    error = aro_uring_read(reader->ring, &read->io, fd, buffer, read->asked_bytes,
+                           (uint64_t)place->block * ARO_BLOCK_BYTES);
+    if (error != 0)
+        return error;
+    reader->free = read->next_free;
+    reader->queued++;
+    atomic_store_explicit(&reader->slot->queued, reader->queued, memory_order_release);
+    reader->stats.reads++;
+    reader->stats.read_bytes += read->asked_bytes;
+    return 0;
+}
+
+void aro_disk_submit(struct aro_disk_reader *reader)
+{
+    uint64_t left;
+
+    aro_uring_submit(reader->ring);
+    left = aro_uring_queued(reader->ring);
+    atomic_store_explicit(&reader->slot->submitted, reader->queued - left, memory_order_release);
+}
+
+unsigned aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                             unsigned max)
+{
+    unsigned n;
+
+    reader->done = done;
+    n = aro_uring_reap(reader->ring, max);
+    reader->done = NULL;
+    return n;
+}
+
+unsigned aro_disk_in_flight(const struct aro_disk_reader *reader)
+{
+    return aro_uring_in_flight(reader->ring);
+}
+
+void aro_disk_reader_stats(const struct aro_disk_reader *reader, struct aro_disk_reader_stats *ret)
+{
+    *ret = reader->stats;
+}

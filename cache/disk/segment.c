@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/disk/segment.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cache/disk/record.h"
+#include "cache/disk/state.h"
+
+enum { MODE = 0640 };
+
+/* ---- object, names, map ---- */
+
+static void segment_done(struct aro_io *io, int result);
+
+struct aro_segment *aro_segment_new(struct aro_store *store, uint32_t number)
+{
+    struct aro_segment *segment = calloc(1, sizeof(*segment));
+
+    if (segment == NULL)
+        return NULL;
+    segment->store = store;
+    segment->number = number;
+    segment->data_fd = segment->table_fd = -1;
+    segment->io.done = segment_done;
+    snprintf(segment->data_name, sizeof(segment->data_name), "seg-%08" PRIu32 ".data", number);
+    snprintf(segment->table_name, sizeof(segment->table_name), "seg-%08" PRIu32 ".table", number);
+    return segment;
+}
+
+void aro_segment_free(struct aro_segment *segment)
+{
+    if (segment->data_fd >= 0)
+        close(segment->data_fd);
+    if (segment->table_fd >= 0)
+        close(segment->table_fd);
+    free(segment->pending.record);
+    free(segment->batch.record);
+    free(segment);
+}
+
+bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is_data)
+{
+    char suffix[8];
+    uint32_t number;
+    char again[24];
+
+    if (sscanf(name, "seg-%" SCNu32 ".%7s", &number, suffix) != 2 || number == 0)
+        return false;
+    snprintf(again, sizeof(again), "seg-%08" PRIu32 ".%s", number, suffix);
+    if (strcmp(again, name) != 0)
+        return false;
+    *ret_is_data = strcmp(suffix, "data") == 0;
+    *ret_number = number;
+    return *ret_is_data || strcmp(suffix, "table") == 0;
+}
+
+int aro_segment_open_data(struct aro_segment *segment, int flags)
+{
+    struct aro_store *store = segment->store;
+    int fd = openat(store->dir_fd, segment->data_name, flags | O_RDWR | O_DIRECT | O_CLOEXEC, MODE);
+
+    if (fd < 0 && errno == EINVAL) { /* this file system has no direct I/O */
+        fd =
+            openat(store->dir_fd, segment->data_name, (flags & ~O_EXCL) | O_RDWR | O_CLOEXEC, MODE);
+        store->stats.direct = false;
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+int aro_segment_map_init(struct aro_segment_map *map, uint32_t segments_max)
+{
+    map->slots = 16;
+    while (map->slots < 2 * (uint64_t)segments_max && map->slots < 1u << 30)
+        map->slots *= 2;
+    map->slot = calloc(map->slots, sizeof(*map->slot));
+    return map->slot == NULL ? -ENOMEM : 0;
+}
+
+void aro_segment_map_add(struct aro_segment_map *map, struct aro_segment *segment)
+{
+    struct aro_segment_map_slot *slot = &map->slot[segment->number & (map->slots - 1)];
+
+    slot->segment = segment;
+    atomic_store_explicit(&slot->fd, segment->data_fd, memory_order_relaxed);
+    atomic_store_explicit(&slot->number, segment->number, memory_order_release);
+}
+
+void aro_segment_map_remove(struct aro_segment_map *map, uint32_t number)
+{
+    struct aro_segment_map_slot *slot = &map->slot[number & (map->slots - 1)];
+
+    atomic_store_explicit(&slot->number, 0, memory_order_release);
+}
+
+bool aro_segment_map_taken(const struct aro_segment_map *map, uint32_t number)
+{
+    return atomic_load_explicit(&map->slot[number & (map->slots - 1)].number,
+                                memory_order_relaxed) != 0;
+}
+
+/* ---- life ---- */
+
+void aro_segment_touch(struct aro_segment *segment)
+{
+    if (segment->busy)
+        return;
+    segment->busy = true;
+    segment->next_busy = segment->store->busy;
+    segment->store->busy = segment;
+}
+
+/* The index cannot name a segment whose low 24 bits are zero; live ones never share a map slot. */
+static uint32_t next_number(struct aro_store *store)
+{
+    do {
+        store->last_number++;
+    } while ((store->last_number & 0xffffff) == 0 ||
+             aro_segment_map_taken(&store->map, store->last_number));
+    return store->last_number;
+}
+
+static void forget_files(struct aro_segment *segment)
+{
+    unlinkat(segment->store->dir_fd, segment->data_name, 0);
+    unlinkat(segment->store->dir_fd, segment->table_name, 0);
+}
+
+int aro_segment_create(struct aro_store *store)
+{
+    struct aro_segment *segment;
+    int error;
+
+    store->create_ms = aro_store_now_ms();
+    if (store->stats.bytes_files_now + store->segment_bytes > store->size_bytes)
+        return -ENOSPC;
+    segment = aro_segment_new(store, next_number(store));
+    if (segment == NULL)
+        return -ENOMEM;
+    segment->blocks = (uint32_t)(store->segment_bytes / ARO_BLOCK_BYTES);
+    segment->table_fd =
+        openat(store->dir_fd, segment->table_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+    error = segment->table_fd < 0 ? -errno : 0;
+    if (error != 0)
+        goto fail;
+    segment->data_fd = aro_segment_open_data(segment, O_CREAT | O_EXCL);
+    error = segment->data_fd < 0 ? segment->data_fd : 0;
+    if (error != 0)
+        goto fail_files;
+    segment->state = ARO_SEGMENT_CREATING;
+    segment->step = ARO_STEP_ALLOCATE;
+    segment->next = store->segments;
+    store->segments = segment;
+    store->creating = segment;
+    store->stats.bytes_files_now += store->segment_bytes;
+    store->stats.segments_now++;
+    aro_segment_touch(segment);
+    aro_segment_advance(segment);
+    return 0;
+fail_files:
+    forget_files(segment);
+fail:
+    aro_segment_free(segment);
+    store->stats.writable = false;
+    return error;
+}
+
+/* The data file has its size, or cannot have it. */
+static void allocated(struct aro_segment *segment, int result)
+{
+    struct aro_store *store = segment->store;
+
+    if (result == -EOPNOTSUPP || result == -EINVAL)
+        result =
+            ftruncate(segment->data_fd, segment->blocks * (off_t)ARO_BLOCK_BYTES) == 0 ? 0 : -errno;
+    store->creating = NULL;
+    if (result != 0) {
+        forget_files(segment);
+        segment->step = ARO_STEP_CLOSE_DATA;
+        segment->state = ARO_SEGMENT_RETIRING;
+        store->stats.writable = false;
+        aro_append_fail_waiting(store, result);
+        return;
+    }
+    segment->step = ARO_STEP_IDLE;
+    segment->state = ARO_SEGMENT_ACTIVE;
+    store->active = segment;
+    store->stats.writable = true;
+    aro_segment_map_add(&store->map, segment);
+}
+
+void aro_segment_seal(struct aro_segment *segment)
+{
+    if (segment->state == ARO_SEGMENT_ACTIVE)
+        segment->state = ARO_SEGMENT_SEALED;
+    if (segment->store->active == segment)
+        segment->store->active = NULL;
+    aro_segment_touch(segment);
+}
+
+bool aro_segment_retire(struct aro_segment *segment)
+{
+    struct aro_store *store = segment->store;
+
+    if (segment->state != ARO_SEGMENT_SEALED || segment->live > 0 || segment->writes > 0 ||
+        aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE)
+        return false;
+    aro_segment_map_remove(&store->map, segment->number);
+    segment->state = ARO_SEGMENT_RETIRING;
+    segment->step = ARO_STEP_GRACE;
+    segment->grace_ticket = aro_qsbr_start(store->qsbr);
+    return true;
+}
+
+/*
+ * May the descriptor go? Once every reader was quiescent, none can prepare a read of it any more;
+ * what was prepared before must also have reached the kernel, which then holds the file itself.
+ */
+static bool readers_are_done(struct aro_segment *segment)
+{
+    struct aro_store *store = segment->store;
+
+    if (!segment->grace_passed) {
+        if (!aro_qsbr_passed(store->qsbr, segment->grace_ticket))
+            return false;
+        segment->grace_passed = true;
+        for (unsigned i = 0; i < ARO_STORE_READERS_MAX; i++)
+            segment->reader_reads[i] =
+                atomic_load_explicit(&store->reader[i].queued, memory_order_acquire);
+    }
+    for (unsigned i = 0; i < ARO_STORE_READERS_MAX; i++)
+        if (atomic_load_explicit(&store->reader[i].submitted, memory_order_acquire) <
+            segment->reader_reads[i])
+            return false;
+    return true;
+}
+
+/* ---- records and commits ---- */
+
+static int records_reserve(struct aro_records *records, size_t more)
+{
+    size_t room = records->room == 0 ? 64 : records->room;
+    struct aro_record *grown;
+
+    while (room < records->count + more)
+        room *= 2;
+    if (room == records->room)
+        return 0;
+    grown = realloc(records->record, room * sizeof(*grown));
+    if (grown == NULL)
+        return -ENOMEM;
+    records->record = grown;
+    records->room = room;
+    return 0;
+}
+
+int aro_segment_log(struct aro_segment *segment, const struct aro_record *record)
+{
+    int error = records_reserve(&segment->pending, 2); /* and one for the commit to come */
+
+    if (error != 0)
+        return error;
+    segment->pending.record[segment->pending.count++] = *record;
+    aro_segment_touch(segment);
+    return 0;
+}
+
+static void lose_records(struct aro_segment *segment, struct aro_records *records)
+{
+    for (size_t i = 0; i < records->count; i++) {
+        struct aro_place place = aro_record_place(&records->record[i]);
+        struct aro_id id = aro_id_load(records->record[i].id);
+        if (records->record[i].type != ARO_RECORD_CHUNK ||
+            aro_index_erase(segment->store->index, &id, &place) != 0)
+            continue;
+        segment->live--;
+        segment->store->stats.bytes_chunks_now -= place.len_bytes;
+    }
+    records->count = 0;
+}
+
+void aro_segment_lose(struct aro_segment *segment)
+{
+    lose_records(segment, &segment->batch);
+    lose_records(segment, &segment->pending);
+    segment->failed = true;
+    segment->step = ARO_STEP_IDLE;
+    segment->store->losses++;
+    segment->store->stats.sync_failures++;
+    segment->store->stats.writable = false;
+    aro_segment_seal(segment);
+}
+
+void aro_segment_commit(struct aro_segment *segment)
+{
+    struct aro_records empty = segment->batch;
+    struct aro_record *commit;
+    uint64_t uuid_hash = segment->store->uuid_hash;
+    bool payloads = false;
+
+    segment->batch = segment->pending;
+    segment->pending = empty;
+    commit = &segment->batch.record[segment->batch.count++];
+    *commit = aro_record_make(ARO_RECORD_COMMIT, segment->number, NULL, NULL);
+    for (size_t i = 0; i < segment->batch.count; i++) {
+        payloads |= segment->batch.record[i].type == ARO_RECORD_CHUNK;
+        aro_record_seal(&segment->batch.record[i], uuid_hash, segment->number,
+                        segment->records + (uint32_t)i);
+    }
+    segment->step = payloads ? ARO_STEP_DATA_SYNC : ARO_STEP_TABLE_WRITE;
+    aro_segment_advance(segment);
+}
+
+/* ---- the one operation under way ---- */
+
+static uint32_t batch_bytes(const struct aro_segment *segment)
+{
+    return (uint32_t)(segment->batch.count * sizeof(struct aro_record));
+}
+
+static int start_step(struct aro_segment *segment)
+{
+    struct aro_uring *ring = segment->store->ring;
+    struct aro_io *io = &segment->io;
+
+    switch (segment->step) {
+    case ARO_STEP_ALLOCATE:
+        return aro_uring_allocate(ring, io, segment->data_fd, 0,
+                                  (uint64_t)segment->blocks * ARO_BLOCK_BYTES);
+    case ARO_STEP_DATA_SYNC:
+        return aro_uring_datasync(ring, io, segment->data_fd);
+    case ARO_STEP_TABLE_WRITE:
+        return aro_uring_write(ring, io, segment->table_fd, segment->batch.record,
+                               batch_bytes(segment),
+                               (uint64_t)segment->records * sizeof(struct aro_record));
+    case ARO_STEP_TABLE_SYNC:
+        return aro_uring_datasync(ring, io, segment->table_fd);
+    case ARO_STEP_UNLINK_DATA: /* first: a table without data is known to be a removal's rest */
+        return aro_uring_unlink(ring, io, segment->store->dir_fd, segment->data_name);
+    case ARO_STEP_UNLINK_TABLE:
+        return aro_uring_unlink(ring, io, segment->store->dir_fd, segment->table_name);
+    case ARO_STEP_CLOSE_DATA:
+        return aro_uring_close(ring, io, segment->data_fd);
+    case ARO_STEP_CLOSE_TABLE:
+        return aro_uring_close(ring, io, segment->table_fd);
+    case ARO_STEP_IDLE:
+    case ARO_STEP_GRACE:
+    case ARO_STEP_GONE:
+        break;
+    }
+    return -EAGAIN;
+}
+
+void aro_segment_advance(struct aro_segment *segment)
+{
+    if (segment->step_queued)
+        return;
+    if (segment->step == ARO_STEP_GRACE && readers_are_done(segment))
+        segment->step = ARO_STEP_UNLINK_DATA;
+    segment->step_queued = start_step(segment) == 0;
+}
+
+/* The commit's steps; a failed one is never tried again: what it covered is lost. */
+static void commit_step_done(struct aro_segment *segment, int result)
+{
+    bool written = segment->step == ARO_STEP_TABLE_WRITE;
+
+    if (written) /* whatever happened there, these record numbers are spent */
+        segment->records += (uint32_t)segment->batch.count;
+    if (result != (written ? (int)batch_bytes(segment) : 0)) {
+        aro_segment_lose(segment);
+        return;
+    }
+    segment->store->stats.syncs += !written;
+    if (segment->step == ARO_STEP_TABLE_SYNC) {
+        segment->batch.count = 0;
+        segment->step = ARO_STEP_IDLE;
+        return;
+    }
+    segment->step++;
+}
+
+/*
+ * Failures while retiring are ignored: the files that stay hold nothing live, and the next start
+ * tries again.
+ */
+static void segment_done(struct aro_io *io, int result)
+{
+    struct aro_segment *segment = ARO_IO_OWNER(io, struct aro_segment, io);
+
+    segment->step_queued = false;
+    switch (segment->step) {
+    case ARO_STEP_ALLOCATE:
+        allocated(segment, result);
+        break;
+    case ARO_STEP_DATA_SYNC:
+    case ARO_STEP_TABLE_WRITE:
+    case ARO_STEP_TABLE_SYNC:
+        commit_step_done(segment, result);
+        break;
+    case ARO_STEP_CLOSE_DATA:
+        segment->data_fd = -1;
+        segment->step++;
+        break;
+    case ARO_STEP_CLOSE_TABLE:
+        segment->table_fd = -1;
+        segment->step++;
+        break;
+    default:
+        segment->step++;
+        break;
+    }
+    aro_store_deliver(segment->store);
+}

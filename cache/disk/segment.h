@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One segment: two files, and what the writer knows about them.
+ *
+ *   CREATING -> ACTIVE -> SEALED -> RETIRING -> gone
+ *   CREATING  the data file is being allocated; appends wait
+ *   ACTIVE    takes appends; at most one
+ *   SEALED    takes removals only: full, or a sync of it failed
+ *   RETIRING  no live chunk is left: out of the map; files go when no reader can name them
+ *
+ * Records of finished payload writes collect in `pending`. A commit takes them as `batch`:
+ * fdatasync of the data, write of batch and COMMIT to the table, fdatasync of the table. So no
+ * record reaches the disk before its payload.
+ *
+ * The writer thread owns everything here; readers use the map alone.
+ */
+#ifndef ARO_CACHE_DISK_SEGMENT_H
+#define ARO_CACHE_DISK_SEGMENT_H
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "cache/disk/format.h"
+#include "cache/disk/store.h"
+
+enum aro_segment_state {
+    ARO_SEGMENT_CREATING,
+    ARO_SEGMENT_ACTIVE,
+    ARO_SEGMENT_SEALED,
+    ARO_SEGMENT_RETIRING,
+};
+
+/* What the segment's one operation (io) is doing. */
+enum aro_segment_step {
+    ARO_STEP_IDLE,
+    ARO_STEP_ALLOCATE,
+    ARO_STEP_DATA_SYNC, /* commit: payloads */
+    ARO_STEP_TABLE_WRITE,
+    ARO_STEP_TABLE_SYNC,
+    ARO_STEP_GRACE, /* retire: no operation, waits for readers */
+    ARO_STEP_UNLINK_DATA,
+    ARO_STEP_UNLINK_TABLE,
+    ARO_STEP_CLOSE_DATA,
+    ARO_STEP_CLOSE_TABLE,
+    ARO_STEP_GONE,
+};
+
+struct aro_records {
+    struct aro_record *record;
+    size_t count;
+    size_t room;
+};
+
+struct aro_segment {
+    struct aro_segment *next; /* of the store */
+    struct aro_segment *next_busy;
+    struct aro_store *store;
+    uint32_t number;
+    uint32_t blocks;     /* size of the data file */
+    uint32_t next_block; /* where the next payload goes */
+    uint32_t records;    /* in the table file: number of the next one */
+    uint64_t live;       /* chunks that the index knows */
+    unsigned writes;     /* payload writes in flight */
+    int data_fd;
+    int table_fd;
+    enum aro_segment_state state;
+    enum aro_segment_step step;
+    bool step_queued; /* io is in flight; otherwise the step waits for room in the ring */
+    bool busy;        /* in the store's busy list */
+    bool named;       /* the directory entries are durable */
+    bool naming;      /* a sync of the directory that covers them is in flight */
+    bool failed;      /* a sync failed: payload writes in flight are lost too */
+    struct aro_records pending;
+    struct aro_records batch;
+    uint64_t grace_ticket;
+    bool grace_passed;
+    uint64_t reader_reads[ARO_STORE_READERS_MAX]; /* reads queued when the grace period ended */
+    char data_name[24];
+    char table_name[24];
+    struct aro_io io;
+};
+
+/* A segment object with its names; no files yet. NULL: no memory. */
+struct aro_segment *aro_segment_new(struct aro_store *store, uint32_t number);
+/* Closes what is open and frees. The caller has unlinked it from the store. */
+void aro_segment_free(struct aro_segment *segment);
+
+/* Number from a file name, and which of the two files; false for any other name. */
+bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is_data);
+
+/* Opens the data file with flags | O_DIRECT if the file system has it. fd or -errno. */
+int aro_segment_open_data(struct aro_segment *segment, int flags);
+
+/* Begins a new active segment: 0, or -errno with nothing left behind. */
+int aro_segment_create(struct aro_store *store);
+void aro_segment_seal(struct aro_segment *segment);
+
+/* Into the busy list: there is something to commit, to advance or to retire. */
+void aro_segment_touch(struct aro_segment *segment);
+
+/* Remembers a record for the next commit. 0 or -ENOMEM. */
+int aro_segment_log(struct aro_segment *segment, const struct aro_record *record);
+
+static inline bool aro_segment_dirty(const struct aro_segment *segment)
+{
+    return segment->pending.count > 0 || segment->batch.count > 0;
+}
+
+/* Drops what is not durable: a sync failed. Its chunks are no longer found; the mark moves. */
+void aro_segment_lose(struct aro_segment *segment);
+
+/* Commits pending records; the outcome shows as step IDLE and an empty batch. */
+void aro_segment_commit(struct aro_segment *segment);
+/* Takes the step's operation to the ring if it is not there yet; follows grace periods. */
+void aro_segment_advance(struct aro_segment *segment);
+
+/* Starts retirement when nothing live is left and nothing is under way; returns whether it did. */
+bool aro_segment_retire(struct aro_segment *segment);
+
+/*
+ * number -> descriptor, for readers: slot = number modulo a power of two. Numbers are chosen so
+ * that live ones never share a slot.
+ */
+struct aro_segment_map {
+    uint32_t slots;
+    struct aro_segment_map_slot {
+        _Atomic uint32_t number; /* 0: none */
+        _Atomic int fd;
+        struct aro_segment *segment; /* writer */
+    } * slot;
+};
+
+int aro_segment_map_init(struct aro_segment_map *map, uint32_t segments_max); /* 0 or -ENOMEM */
+void aro_segment_map_add(struct aro_segment_map *map, struct aro_segment *segment);
+void aro_segment_map_remove(struct aro_segment_map *map, uint32_t number);
+bool aro_segment_map_taken(const struct aro_segment_map *map, uint32_t number);
+
+/* Writer. NULL: gone or retiring. */
+static inline struct aro_segment *aro_segment_map_find(const struct aro_segment_map *map,
+                                                       uint32_t number)
+{
+    const struct aro_segment_map_slot *slot = &map->slot[number & (map->slots - 1)];
+
+    return atomic_load_explicit(&slot->number, memory_order_relaxed) == number ? slot->segment
+                                                                               : NULL;
+}
+
+/* Any thread, inside a read section. Descriptor or -ESTALE. */
+static inline int aro_segment_map_fd(const struct aro_segment_map *map, uint32_t number)
+{
+    const struct aro_segment_map_slot *slot = &map->slot[number & (map->slots - 1)];
+
+    if (atomic_load_explicit(&slot->number, memory_order_acquire) != number)
+        return -ESTALE;
+    return atomic_load_explicit(&slot->fd, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is behind struct aro_store. Private to cache/disk.
+ *
+ * Everything that happens is level-triggered: API calls and completions only change state, then
+ * aro_store_advance looks at all of it and starts what can be started. A full ring therefore delays
+ * a step, never loses it. Callers hear of results through `finished`, which is delivered from a
+ * completion or from aro_store_poll, never inside their own call.
+ */
+#ifndef ARO_CACHE_DISK_STATE_H
+#define ARO_CACHE_DISK_STATE_H
+
+#include <stdalign.h>
+
+#include "cache/disk/index.h"
+#include "cache/disk/objects.h"
+#include "cache/disk/segment.h"
+#include "cache/disk/store.h"
+
+enum aro_store_op_kind {
+    ARO_OP_APPEND,
+    ARO_OP_SYNC,
+    ARO_OP_OBJECT_ADD,
+    ARO_OP_OBJECT_REMOVE,
+};
+
+/* The grouped sync: one at a time, for all operations that waited when it began. */
+enum aro_cycle_step {
+    ARO_CYCLE_IDLE,
+    ARO_CYCLE_DRAIN,     /* appends that came before are still being written */
+    ARO_CYCLE_DIRECTORY, /* names of new segments */
+    ARO_CYCLE_COMMIT,    /* segments begin to commit */
+    ARO_CYCLE_COMMITTING,
+    ARO_CYCLE_LOG_WRITE, /* object records */
+    ARO_CYCLE_LOG_SYNC,
+    ARO_CYCLE_LOG_DIRECTORY, /* after objects.log was replaced */
+};
+
+/* First in, first out, by aro_store_op.next. */
+struct aro_op_queue {
+    struct aro_store_op *head;
+    struct aro_store_op **tail;
+};
+
+/* objects.log */
+struct aro_object_log {
+    int fd;
+    uint32_t records; /* in the file */
+    bool broken;      /* a write or sync of it failed: replace the file */
+    int new_fd;       /* -1, or the replacement being written */
+    uint8_t *buffer;  /* being written */
+    size_t buffer_bytes;
+    uint32_t records_after; /* once buffer is durable */
+};
+
+/* The table of one segment, as last read for aro_place_owner. */
+struct aro_table_view {
+    uint32_t segment; /* 0: none */
+    struct aro_record *record;
+    uint32_t count;
+    uint32_t hint; /* where the last search ended */
+};
+
+/* One reader's read counters, told to the writer so that it knows when a descriptor is unused. */
+struct aro_reader_slot {
+    alignas(64) _Atomic bool taken;
+    _Atomic uint64_t queued;    /* reads prepared so far */
+    _Atomic uint64_t submitted; /* of those, handed to the kernel */
+};
+
+struct aro_store {
+    /* constant after open */
+    struct aro_index *index;
+    struct aro_segment_map map;
+    struct aro_uring *ring;
+    struct aro_qsbr *qsbr;
+    uint64_t size_bytes;
+    uint64_t segment_bytes;
+    uint64_t chunks_max;
+    uint64_t uuid_hash;
+    int dir_fd;
+    int lock_fd;
+
+    /* writer */
+    struct aro_segment *segments;
+    struct aro_segment *busy;     /* those with something to do */
+    struct aro_segment *creating; /* NULL: none */
+    struct aro_segment *active;   /* NULL: none takes appends */
+    uint32_t last_number;
+    struct aro_op_queue appends;  /* being written or waiting for a segment, by sequence */
+    struct aro_op_queue waiting;  /* for the next cycle */
+    struct aro_op_queue cycling;  /* in this cycle */
+    struct aro_op_queue finished; /* to be told */
+    unsigned appends_count;
+    unsigned appends_waiting; /* of those, without a place yet */
+    uint64_t sequence;        /* of the last append */
+    uint64_t losses;          /* the mark */
+    enum aro_cycle_step cycle;
+    uint64_t cycle_cut; /* covers appends up to this sequence */
+    bool cycle_queued;  /* io is in flight */
+    int cycle_log_result;
+    uint64_t cycle_ms;  /* when the last one began */
+    uint64_t create_ms; /* when a segment was last asked for */
+    struct aro_io io;   /* of the cycle */
+    struct aro_io nop;
+    bool nop_queued;
+    struct aro_objects *objects;
+    struct aro_object_log log;
+    struct aro_table_view view;
+    struct aro_store_stats stats;
+
+    struct aro_reader_slot reader[ARO_STORE_READERS_MAX];
+};
+
+void aro_op_push(struct aro_op_queue *queue, struct aro_store_op *op);
+struct aro_store_op *aro_op_pop(struct aro_op_queue *queue);
+
+/* The operation is over: tell its owner later. */
+void aro_store_finish(struct aro_store *store, struct aro_store_op *op, int result);
+/* Starts whatever can be started now. */
+void aro_store_advance(struct aro_store *store);
+/* End of every completion: advance, then tell the owners of finished operations. */
+void aro_store_deliver(struct aro_store *store);
+/* Something of ours must come out of the ring soon. */
+void aro_store_kick(struct aro_store *store);
+uint64_t aro_store_now_ms(void);
+
+/* append.c: payload writes of appends that wait for a segment; or fail them all with error. */
+void aro_append_advance(struct aro_store *store);
+void aro_append_fail_waiting(struct aro_store *store, int error);
+
+/* sync.c */
+void aro_cycle_advance(struct aro_store *store);
+
+/* object_log.c */
+int aro_object_log_open(struct aro_store *store, struct aro_error *error);
+void aro_object_log_close(struct aro_store *store);
+/* Records of the object operations in `cycling`. 0: queued; -EAGAIN: later; -errno: failed. */
+int aro_object_log_write(struct aro_store *store, struct aro_io *io);
+int aro_object_log_sync(struct aro_store *store, struct aro_io *io);
+/*
+ * The records are durable (0) or not (-errno). 1: the file was replaced, sync the directory; 0; or
+ * -errno: not durable.
+ */
+int aro_object_log_settle(struct aro_store *store, int result);
+
+/* lookup.c: whose payload is at place? 0, -ENOENT, or -errno of reading the table. */
+int aro_place_owner(struct aro_store *store, const struct aro_place *place, struct aro_id *ret);
+
+/* super.c */
+int aro_super_open(struct aro_store *store, const char *path, struct aro_error *error);
+
+/* table.c: what the table says and the payloads confirm goes into the index. payload: 1 MiB. */
+int aro_table_recover(struct aro_segment *segment, uint8_t *payload);
+/* How many chunks the table names that no removal took back. */
+int aro_table_count(struct aro_segment *segment, uint64_t *ret_live);
+
+/* recover.c */
+int aro_recover(struct aro_store *store, const struct aro_store_config *config,
+                void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                struct aro_error *error);
+
+#endif
