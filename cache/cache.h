@@ -57,14 +57,14 @@ struct aro_entry {
     uint32_t len_bytes;        /* of the chunk, 1..1 MiB */
     _Atomic uint8_t state;     /* enum aro_entry_state; release on publication */
     _Atomic uint8_t frequency; /* 0..ARO_FREQUENCY_MAX, relaxed */
-    uint8_t size_class;        /* cache/: of the stock it came from */
-    uint8_t policy_queue;      /* keeper: where the eviction policy holds it */
+    uint8_t policy_queue;      /* keeper: where the eviction policy holds it; 0: nowhere */
     /* second line: rare */
     alignas(64) _Atomic uint64_t waiters; /* bit i: reader i wants to hear about this entry */
     struct aro_entry *link;               /* keeper, or the publication stack */
     struct aro_entry *policy_next;        /* eviction policy */
     struct aro_entry *policy_prev;
     uint64_t retire_ticket; /* keeper */
+    uint64_t pin_scan;      /* keeper: the last scan of the pins that met it */
     uint64_t cookie;        /* of the thread that reserved it, until publication */
 };
 
@@ -83,7 +83,7 @@ static inline void aro_entry_touch(struct aro_entry *entry)
 }
 
 struct aro_cache_config {
-    void *region;             /* page-aligned chunk memory, zeroed or not; not owned */
+    void *region;             /* page-aligned chunk memory, mapped (not malloc); not owned */
     size_t region_bytes;      /* >= 8 MiB */
     uint32_t entries_max;     /* chunks in memory; 0: one per 16 KiB of region */
     uint32_t readers_max;     /* 1..63 */
@@ -129,14 +129,17 @@ void aro_cache_quiescent(struct aro_reader *reader);
 
 /*
  * Finds n <= ARO_FIND_BURST_MAX ids; ret[i] is the entry (READING or RESIDENT) or NULL. Returns how
- * many were found. Prefetches across the burst: about 60 cycles per id at 16 M entries.
+ * many were found. Bytes and sums may be read once aro_entry_state said RESIDENT. The keeper may
+ * unlink an entry at any moment, even before this returns (the state then says GONE); what was
+ * RESIDENT stays readable for as long as the reference or a pin does. Prefetches across the burst.
  */
 unsigned aro_cache_find_burst(struct aro_reader *reader, const struct aro_id *const ids[],
                               unsigned n, struct aro_entry *ret[]);
 
 /*
  * Holds entry in pin slot `slot` (< pins_per_reader, free) beyond quiescence. Only with a reference
- * that is valid now. Unpin by the same thread.
+ * from find or reserve that is valid now: another pin is not enough (the keeper's scan could miss
+ * both), so a pin that changes hands keeps its slot. Unpin by the same thread.
  */
 void aro_cache_pin(struct aro_reader *reader, unsigned slot, struct aro_entry *entry);
 void aro_cache_unpin(struct aro_reader *reader, unsigned slot);
@@ -164,13 +167,17 @@ enum aro_entry_state aro_cache_wait(struct aro_reader *reader, struct aro_entry 
 
 /* ---- keeper ---- */
 
-/* True when some stock is low or publications wait: aro_cache_maintain has work. Any thread. */
+/*
+ * True when stock was taken, publications wait or memory was short: aro_cache_maintain has work.
+ * Any thread. It may stay true while all memory is pinned: come back in a millisecond, do not spin.
+ */
 bool aro_cache_wanting(const struct aro_cache *cache);
 
 /*
- * Housekeeping: links new publications into the policy, evicts down to the low-water mark,
- * reclaims, refills the readers' stock. Bounded by work_max entries per call. Returns true if more
- * work is left.
+ * Housekeeping: links new publications into the policy, evicts until the spare memory is free (or
+ * on its way), reclaims, refills the readers' stock. Each of the four handles at most work_max
+ * entries per call. Returns true if work_max stopped one. Call it when aro_cache_wanting says so
+ * and every few milliseconds: memory waits for readers in between.
  */
 bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max);
 

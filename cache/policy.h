@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Eviction policies behind one seam: what to keep, decided from ids, lengths and hits alone - a
+ * policy knows no memory, so a trace can drive it as well as the cache does.
+ *
+ *     admit   an entry became RESIDENT         evict   choose a victim and forget it
+ *     remove  an entry goes for other reasons  (hit)   aro_entry_touch, by readers, without a call
+ *
+ * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
+ * (0: not admitted), policy_next, policy_prev. One thread: the keeper.
+ */
+#ifndef ARO_CACHE_POLICY_H
+#define ARO_CACHE_POLICY_H
+
+#include "cache/cache.h"
+
+struct aro_policy_config {
+    uint64_t capacity_bytes; /* sum of len_bytes that the cache is expected to hold */
+    uint64_t small_bytes;    /* s3fifo: size of the small queue; 0: a tenth of the capacity */
+    uint32_t entries_max;    /* admitted at once; also bounds what is remembered of evicted ones */
+    uint64_t seed;
+};
+
+/* Every policy begins with this. */
+struct aro_policy {
+    const struct aro_policy_ops *ops;
+    uint64_t bytes;   /* sum of len_bytes of admitted entries */
+    uint32_t entries; /* how many there are */
+};
+
+struct aro_policy_ops {
+    const char *name;
+    /* NULL with errno. */
+    struct aro_policy *(*create)(const struct aro_policy_config *config);
+    void (*destroy)(struct aro_policy *policy);
+    /* False: not worth keeping, the policy does not know it. */
+    bool (*admit)(struct aro_policy *policy, struct aro_entry *entry);
+    /* NULL: nothing is admitted. */
+    struct aro_entry *(*evict)(struct aro_policy *policy);
+    void (*remove)(struct aro_policy *policy, struct aro_entry *entry);
+};
+
+extern const struct aro_policy_ops aro_policy_fifo;
+extern const struct aro_policy_ops aro_policy_s3fifo;
+
+/* By name; NULL means s3fifo. NULL for an unknown one. */
+const struct aro_policy_ops *aro_policy_named(const char *name);
+
+/* ---- for policies: a queue through policy_next and policy_prev, oldest first ---- */
+
+struct aro_policy_queue {
+    struct aro_entry *oldest;
+    struct aro_entry *newest;
+    uint64_t bytes;
+};
+
+static inline void aro_policy_queue_push(struct aro_policy_queue *queue, struct aro_entry *entry)
+{
+    entry->policy_next = NULL;
+    entry->policy_prev = queue->newest;
+    if (queue->newest != NULL)
+        queue->newest->policy_next = entry;
+    else
+        queue->oldest = entry;
+    queue->newest = entry;
+    queue->bytes += entry->len_bytes;
+}
+
+static inline void aro_policy_queue_unlink(struct aro_policy_queue *queue, struct aro_entry *entry)
+{
+    if (entry->policy_prev != NULL)
+        entry->policy_prev->policy_next = entry->policy_next;
+    else
+        queue->oldest = entry->policy_next;
+    if (entry->policy_next != NULL)
+        entry->policy_next->policy_prev = entry->policy_prev;
+    else
+        queue->newest = entry->policy_prev;
+    queue->bytes -= entry->len_bytes;
+}
+
+#endif

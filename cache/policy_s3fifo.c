@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * S3-FIFO (Yang et al., SOSP'23), sizes in bytes. New chunks enter a small queue (a tenth); at its
+ * end those hit at least twice move to main and the rest go, leaving a ghost. A chunk that comes
+ * back while its ghost is remembered enters main at once. Main is a FIFO with second chances: a
+ * chunk that was hit goes round again with one hit less. Evict from main while it holds more than
+ * its nine tenths or small is empty, else from small.
+ *
+ * A chunk as large as the small queue would flush it whole: it is refused. The cache makes the
+ * small queue larger than any chunk, so that there this never happens.
+ */
+#include "cache/policy.h"
+
+#include <stdlib.h>
+
+#include "cache/base/hash.h"
+#include "cache/ghost.h"
+
+enum queue_name { QUEUE_SMALL = 1, QUEUE_MAIN = 2 };
+enum { PROMOTE_HITS = 2 };
+
+struct s3fifo {
+    struct aro_policy policy;
+    struct aro_policy_queue queue[QUEUE_MAIN + 1]; /* by name; [0] stays empty */
+    struct aro_ghost ghost;
+    uint64_t small_bytes;
+    uint64_t main_bytes;
+    uint64_t seed;
+};
+
+static void s3fifo_destroy(struct aro_policy *policy)
+{
+    aro_ghost_fini(&((struct s3fifo *)policy)->ghost);
+    free(policy);
+}
+
+static struct aro_policy *s3fifo_create(const struct aro_policy_config *config)
+{
+    struct s3fifo *s3fifo = calloc(1, sizeof(*s3fifo));
+
+    if (s3fifo == NULL)
+        return NULL;
+    s3fifo->policy.ops = &aro_policy_s3fifo;
+    s3fifo->small_bytes = config->small_bytes ? config->small_bytes : config->capacity_bytes / 10;
+    s3fifo->main_bytes = config->capacity_bytes - s3fifo->small_bytes;
+    s3fifo->seed = config->seed;
+    if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9, config->entries_max) != 0) {
+        s3fifo_destroy(&s3fifo->policy);
+        return NULL;
+    }
+    return &s3fifo->policy;
+}
+
+static void enqueue(struct s3fifo *s3fifo, enum queue_name name, struct aro_entry *entry,
+                    uint8_t frequency)
+{
+    entry->policy_queue = (uint8_t)name;
+    atomic_store_explicit(&entry->frequency, frequency, memory_order_relaxed);
+    aro_policy_queue_push(&s3fifo->queue[name], entry);
+}
+
+static bool s3fifo_admit(struct aro_policy *policy, struct aro_entry *entry)
+{
+    struct s3fifo *s3fifo = (struct s3fifo *)policy;
+    bool known = aro_ghost_take(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed));
+
+    if (!known && entry->len_bytes >= s3fifo->small_bytes)
+        return false;
+    enqueue(s3fifo, known ? QUEUE_MAIN : QUEUE_SMALL, entry, 0);
+    policy->bytes += entry->len_bytes;
+    policy->entries++;
+    return true;
+}
+
+static void s3fifo_remove(struct aro_policy *policy, struct aro_entry *entry)
+{
+    struct s3fifo *s3fifo = (struct s3fifo *)policy;
+
+    aro_policy_queue_unlink(&s3fifo->queue[entry->policy_queue], entry);
+    entry->policy_queue = 0;
+    policy->bytes -= entry->len_bytes;
+    policy->entries--;
+}
+
+/* Each turn of an entry costs it a hit: at most ARO_FREQUENCY_MAX turns of the queue. */
+static struct aro_entry *main_evict(struct s3fifo *s3fifo)
+{
+    struct aro_policy_queue *queue = &s3fifo->queue[QUEUE_MAIN];
+    struct aro_entry *entry;
+
+    while ((entry = queue->oldest) != NULL) {
+        uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
+        if (frequency == 0) {
+            s3fifo_remove(&s3fifo->policy, entry);
+            break;
+        }
+        aro_policy_queue_unlink(queue, entry);
+        enqueue(s3fifo, QUEUE_MAIN, entry, (uint8_t)(frequency - 1));
+    }
+    return entry;
+}
+
+static struct aro_entry *small_evict(struct s3fifo *s3fifo)
+{
+    struct aro_policy_queue *queue = &s3fifo->queue[QUEUE_SMALL];
+    struct aro_entry *entry;
+
+    while ((entry = queue->oldest) != NULL) {
+        uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
+        if (frequency < PROMOTE_HITS) {
+            aro_ghost_add(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed), entry->len_bytes);
+            s3fifo_remove(&s3fifo->policy, entry);
+            break;
+        }
+        aro_policy_queue_unlink(queue, entry);
+        enqueue(s3fifo, QUEUE_MAIN, entry, 0);
+    }
+    return entry;
+}
+
+static struct aro_entry *s3fifo_evict(struct aro_policy *policy)
+{
+    struct s3fifo *s3fifo = (struct s3fifo *)policy;
+    struct aro_entry *victim = NULL;
+
+    if (s3fifo->queue[QUEUE_MAIN].bytes <= s3fifo->main_bytes)
+        victim = small_evict(s3fifo);
+    return victim != NULL ? victim : main_evict(s3fifo);
+}
+
+const struct aro_policy_ops aro_policy_s3fifo = {
+    .name = "s3fifo",
+    .create = s3fifo_create,
+    .destroy = s3fifo_destroy,
+    .admit = s3fifo_admit,
+    .evict = s3fifo_evict,
+    .remove = s3fifo_remove,
+};

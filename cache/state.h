@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a cache and its readers are made of; for the files of cache/ only.
+ *
+ *   cache.c    create, destroy, and what readers do
+ *   keeper.c   what the keeper does: fills, removal, housekeeping
+ *   reclaim.c  unlinked entries on their way back to free memory
+ *   restock.c  the readers' stock within its budget
+ *
+ * Who writes what: [r] the reader that owns it, [k] the keeper, [a] anybody; the rest is constant
+ * after create.
+ */
+#ifndef ARO_CACHE_STATE_H
+#define ARO_CACHE_STATE_H
+
+#include "cache/entries.h"
+#include "cache/index.h"
+#include "cache/policy.h"
+#include "cache/stock.h"
+
+enum {
+    ARO_READERS_MAX = 63,
+    ARO_PINS_MAX = 1 << 20, /* per reader */
+};
+
+struct aro_reader {
+    struct aro_cache *cache;
+    unsigned index;
+    uint32_t pins;
+    /* [r] counters, read by the keeper */
+    alignas(64) _Atomic uint64_t stock_empty;
+    _Atomic uint64_t index_full;
+    _Atomic uint64_t abandoned;
+    struct aro_stock stock[ARO_STOCK_CLASSES];
+    alignas(64) _Atomic(struct aro_entry *) pin[]; /* [r] read by the keeper */
+};
+
+struct aro_entry_list {
+    struct aro_entry *first;
+    struct aro_entry *last;
+    uint64_t entries;
+    uint64_t bytes; /* memory */
+};
+
+struct aro_cache {
+    struct aro_index *index;
+    uint64_t region_bytes;
+    uint32_t readers_max;
+    uint32_t pins_per_reader;
+    struct aro_qsbr qsbr;
+
+    /* [a] entries that readers published or gave up, newest first */
+    alignas(64) _Atomic(struct aro_entry *) outbox;
+    /* [a] set: some stock changed since the last housekeeping */
+    alignas(64) _Atomic bool stock_used;
+    _Atomic bool starved; /* [k] housekeeping could not finish for want of memory */
+
+    /* [k] all below */
+    alignas(64) struct aro_entries entries;
+    struct aro_policy *policy;
+    struct aro_entry *inbox; /* from the outbox, oldest first, still to be admitted */
+    /* unlinked: limbo (no ticket yet) -> waiting (for a grace period) -> held (by pins) -> free */
+    struct aro_entry_list limbo, waiting, held;
+    uint64_t pin_scans;
+    uint64_t wanted_bytes; /* keep so much free; more after an allocation failed */
+    uint64_t spare_bytes;  /* the usual wanted_bytes */
+    uint32_t spare_entries;
+    unsigned readers;
+    uint64_t admitted, evicted, removed, index_full, alloc_failed;
+    struct aro_reader *reader[ARO_READERS_MAX]; /* [:readers] */
+};
+
+/* Bumps a counter that only its owner writes. */
+static inline void aro_count_sw(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/* ---- reclaim.c ---- */
+
+/* The entry is in no index, policy, inbox or outbox any more: its memory may follow. */
+void aro_reclaim_retire(struct aro_cache *cache, struct aro_entry *entry);
+/* Frees what nobody can reach, at most work_max entries plus those some pin held; true: more. */
+bool aro_reclaim_run(struct aro_cache *cache, unsigned work_max);
+/* Memory that comes back without anybody's help but the readers' quiescence. */
+uint64_t aro_reclaim_coming_bytes(const struct aro_cache *cache);
+uint64_t aro_reclaim_coming_entries(const struct aro_cache *cache);
+/* How many entries pins hold now. */
+uint64_t aro_reclaim_pinned(struct aro_cache *cache);
+
+/* ---- restock.c ---- */
+
+/* Fills stocks up to their targets, at most work_max entries. True: stopped by work_max. */
+bool aro_restock_run(struct aro_cache *cache, unsigned work_max);
+
+/* ---- keeper.c ---- */
+
+/* An entry from the arena; on failure raises wanted_bytes so that eviction makes room. */
+struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_bytes);
+
+#endif
