@@ -78,3 +78,18 @@ Test(net_ethernet, reply_via_gateway_sends_what_may_leave_the_link_to_the_gatewa
         cr_assert_arr_eq(answer.bytes + 6, our_mac, 6);
     }
 }
+
+/* A neighbour that asks for our address must hear it itself: routers do not forward these. */
+Test(net_ethernet, reply_via_gateway_leaves_arp_and_neighbour_discovery_alone)
+{
+    const enum shape shapes[] = {ARP, SOLICIT, SOLICIT_UNICAST};
+    struct aro_port port = port_make();
+
+    port.reply_via_gateway = true;
+    for (unsigned i = 0; i < RTE_DIM(shapes); i++) {
+        struct wire wire, answer;
+        wire_make(&wire, shapes[i], 0);
+        cr_assert_lt(frame_verdict(&port, &wire, &answer), ARO_NET_REQUEST);
+        cr_assert_arr_eq(answer.bytes, peer_mac, 6, "shape %d", shapes[i]);
+    }
+}
