@@ -101,6 +101,7 @@ Test(net_ip4, the_device_may_vouch_for_a_header_checksum)
     frame_receive(&received, &port, &wire, 0);
     cr_assert_eq(received.verdict, ARO_DROP_ip4_checksum);
     received.packet.ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    cr_assert_eq(aro_net_input(&received.frame), ARO_DROP_ip4_checksum, "not asked to");
     port.rx_checksum_device = true;
     cr_assert_eq(aro_net_input(&received.frame), ARO_NET_REQUEST);
     received.packet.ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
