@@ -162,6 +162,8 @@ static void turn_check(enum shape shape, uint16_t payload_bytes, struct wire *an
     memcpy(aro_frame_at(&received.frame, received.frame.payload_at), payload, payload_bytes);
     aro_udp_turn(&received.frame, payload_bytes);
     cr_assert_eq(received.packet.ol_flags, 0);
+    cr_assert_eq(received.frame.payload_at, udp_at + 8);
+    cr_assert_eq(received.frame.payload_bytes, payload_bytes);
     frame_release(&received, answer);
 
     cr_assert_eq(answer->len, udp_at + 8 + payload_bytes);
