@@ -6,9 +6,12 @@ static bool source_is_unicast(const struct aro_port *port, const uint8_t source[
 {
     static const uint8_t loopback[16] = {[15] = 1};
     static const uint8_t unspecified[16];
+    static const uint8_t mapped4[12] = {[10] = 0xff, [11] = 0xff};
 
     return source[0] != 0xff && memcmp(source, unspecified, 16) != 0 &&
-           memcmp(source, loopback, 16) != 0 && !aro_port_has6(port, source);
+           memcmp(source, loopback, 16) != 0 &&
+           memcmp(source, mapped4, 12) != 0 && /* that is how IPv4 peers are named in here */
+           !aro_port_has6(port, source);
 }
 
 /* One of ours, or the solicited-node group of one of ours (RFC 4291 section 2.7.1). */

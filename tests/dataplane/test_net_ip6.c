@@ -62,6 +62,10 @@ Test(net_ip6, every_address_gets_its_verdict)
          .patch = {PATCH(SOURCE + 8, "\0\0\0\0\0\x12\x34\x56")}},
         {"from our link-local address", UDP6, ARO_DROP_ip6_source,
          .patch = {PATCH(SOURCE, "\xfe\x80\0\0\0\0\0\0\0\0\0\xff\xfe\xa1\xb2\xc3")}},
+        {"from a mapped IPv4 address", UDP6, ARO_DROP_ip6_source,
+         .patch = {PATCH(SOURCE, ZERO_8 "\0\0\xff\xff\x0a\x09\0\2")}},
+        {"echo from a mapped IPv4 address", ECHO6, ARO_DROP_ip6_source,
+         .patch = {PATCH(SOURCE, ZERO_8 "\0\0\xff\xff\x0a\x09\0\2")}},
         {"almost a mapped address", UDP6, ARO_NET_REQUEST,
          .patch = {PATCH(SOURCE, ZERO_8 "\0\1\xff\xff\x0a\x09\0\2")}},
     };
