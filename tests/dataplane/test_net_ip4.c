@@ -90,6 +90,21 @@ Test(net_ip4, every_address_gets_its_verdict)
     rows_check(&port, rows, RTE_DIM(rows));
 }
 
+/* RFC 1122 section 3.3.6: what came to everybody on the link must not be for one address. */
+Test(net_ip4, a_datagram_in_a_group_frame_is_dropped)
+{
+    static const struct row rows[] = {
+        {"broadcast", UDP4, ARO_DROP_frame_destination,
+         .patch = {PATCH(0, "\xff\xff\xff\xff\xff\xff")}},
+        {"multicast", UDP4, ARO_DROP_frame_destination, .patch = {PATCH(0, "\1\0\x5e\1\2\3")}},
+        {"echo", ECHO4, ARO_DROP_frame_destination,
+         .patch = {PATCH(0, "\xff\xff\xff\xff\xff\xff")}},
+    };
+    struct aro_port port = port_make();
+
+    rows_check(&port, rows, RTE_DIM(rows));
+}
+
 Test(net_ip4, the_device_may_vouch_for_a_header_checksum)
 {
     struct aro_port port = port_make();

@@ -73,3 +73,15 @@ Test(net_ip6, every_address_gets_its_verdict)
 
     rows_check(&port, rows, RTE_DIM(rows));
 }
+
+Test(net_ip6, a_datagram_in_a_group_frame_is_dropped)
+{
+    static const struct row rows[] = {
+        {"UDP", UDP6, ARO_DROP_frame_destination, .patch = {PATCH(0, "\x33\x33")}},
+        {"echo", ECHO6, ARO_DROP_frame_destination,
+         .patch = {PATCH(0, "\xff\xff\xff\xff\xff\xff")}},
+    };
+    struct aro_port port = port_make();
+
+    rows_check(&port, rows, RTE_DIM(rows));
+}
