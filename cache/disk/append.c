@@ -35,7 +35,7 @@ static bool is_stored(const struct aro_store *store, const struct aro_id *id, co
 {
     struct aro_place place;
 
-    for (unsigned nth = 0; aro_index_find(store->index, id, nth, &place) == 0; nth++)
+    for (unsigned nth = 0; aro_places_find(store->places, id, nth, &place) == 0; nth++)
         if (place.len_bytes == len_bytes &&
             place.checksum == aro_place_checksum(id, place.segment, place.block, data, len_bytes))
             return true;
@@ -73,7 +73,7 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
         return -EEXIST;
     if (store->appends_count >= ARO_STORE_OPS_MAX)
         return -EAGAIN;
-    if (aro_index_count(store->index) + store->appends_count >= store->chunks_max)
+    if (aro_places_count(store->places) + store->appends_count >= store->chunks_max)
         return -ENOSPC;
     error = store->appends_waiting > 0 ? 0 : make_room(store, aro_blocks(len_bytes));
     if (error != 0)
@@ -132,7 +132,7 @@ static int add_to_index(struct aro_store *store, struct aro_store_op *op)
 
     if (error != 0)
         return error;
-    error = aro_index_insert(store->index, &op->id, &op->place);
+    error = aro_places_insert(store->places, &op->id, &op->place);
     if (error != 0) {
         segment->pending.count--;
         return error;
@@ -211,7 +211,7 @@ static void forget(struct aro_store *store, const struct aro_id *id, const struc
     struct aro_segment *segment = aro_segment_map_find(&store->map, place->segment);
     struct aro_record record = aro_record_make(ARO_RECORD_REMOVE, place->segment, place, id);
 
-    if (aro_index_erase(store->index, id, place) != 0)
+    if (aro_places_erase(store->places, id, place) != 0)
         return;
     segment->live--;
     store->stats.bytes_chunks_now -= place->len_bytes;
@@ -226,7 +226,7 @@ int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id)
     unsigned nth = 0;
     int result = -ENOENT;
 
-    while (aro_index_find(store->index, id, nth, &place) == 0) {
+    while (aro_places_find(store->places, id, nth, &place) == 0) {
         int error = aro_place_owner(store, &place, &owner);
         if (error == 0 && aro_id_equal(&owner, id)) {
             forget(store, id, &place);
@@ -248,7 +248,7 @@ void aro_store_quarantine(struct aro_store *store, const struct aro_id *id,
 
     if (error == -ENOENT || (error == 0 && !aro_id_equal(&owner, id)))
         return;
-    for (unsigned nth = 0; aro_index_find(store->index, id, nth, &known) == 0; nth++)
+    for (unsigned nth = 0; aro_places_find(store->places, id, nth, &known) == 0; nth++)
         if (known.segment == place->segment && known.block == place->block) {
             forget(store, id, &known);
             store->stats.quarantined++;

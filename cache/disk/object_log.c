@@ -68,7 +68,6 @@ static uint64_t check_of(const struct aro_store *store, const struct aro_object_
 static int replay(struct aro_store *store, const struct aro_object_record *record, uint32_t number)
 {
     struct aro_object object;
-    struct aro_place place;
 
     if (aro_load_le64(record->check) != check_of(store, record, number)) {
         store->stats.recovered_torn++;
@@ -80,13 +79,7 @@ static int replay(struct aro_store *store, const struct aro_object_record *recor
         aro_objects_remove(store->objects, &object.id);
         return 0;
     }
-    if (record->type != ARO_OBJECT_ADD)
-        return 0;
-    if (aro_index_find(store->index, &object.id, 0, &place) != 0) {
-        store->stats.objects_hidden++;
-        return 0;
-    }
-    return aro_objects_put(store->objects, &object);
+    return record->type == ARO_OBJECT_ADD ? aro_objects_put(store->objects, &object) : 0;
 }
 
 static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_bytes)
@@ -100,7 +93,35 @@ static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_
     return error;
 }
 
-/* Reads, replays, cuts what follows the last good record, and makes sure that the rest stays. */
+/*
+ * Objects whose manifest is not here are removed for good: it might come back by a put that never
+ * ended, and the object with it, half.
+ */
+static int drop_headless(struct aro_store *store)
+{
+    uint64_t i = 0;
+
+    while (i < aro_objects_count(store->objects)) {
+        const struct aro_object *object = aro_objects_at(store->objects, i);
+        struct aro_object_record record;
+        struct aro_place place;
+        if (aro_places_find(store->places, &object->id, 0, &place) == 0) {
+            i++;
+            continue;
+        }
+        encode(&record, object, ARO_OBJECT_REMOVE);
+        aro_store_le64(record.check, check_of(store, &record, store->log.records));
+        if (pwrite(store->log.fd, &record, sizeof(record),
+                   (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != (ssize_t)sizeof(record))
+            return -EIO;
+        store->log.records++;
+        store->stats.objects_dropped++;
+        aro_objects_remove(store->objects, &object->id);
+    }
+    return 0;
+}
+
+/* Reads, replays, cuts what follows the last good record; makes sure that all of it stays. */
 static int load(struct aro_store *store)
 {
     struct stat status;
@@ -117,12 +138,14 @@ static int load(struct aro_store *store)
     if (error == 0)
         error = replay_all(store, bytes, (size_t)status.st_size);
     free(bytes);
-    if (error != 0)
-        return error;
-    if (ftruncate(store->log.fd, (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != 0 ||
-        fdatasync(store->log.fd) != 0)
-        return -errno;
-    return 0;
+    if (error == 0 &&
+        ftruncate(store->log.fd, (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != 0)
+        error = -errno;
+    if (error == 0)
+        error = drop_headless(store);
+    if (error == 0 && (fdatasync(store->log.fd) != 0 || fsync(store->dir_fd) != 0))
+        error = -errno;
+    return error;
 }
 
 int aro_object_log_open(struct aro_store *store, struct aro_error *error)

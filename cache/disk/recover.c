@@ -122,8 +122,8 @@ static int make_room(struct recovery *recovery, const struct aro_store_config *c
 
     if (store->chunks_max < records)
         store->chunks_max = records;
-    store->index = aro_index_create(store->chunks_max, config->seed, mask);
-    if (store->index == NULL)
+    store->places = aro_places_create(store->chunks_max, config->seed, mask);
+    if (store->places == NULL)
         return -errno;
     while (!reserved) {
         free(store->map.slot);
@@ -245,8 +245,6 @@ static int recover(struct recovery *recovery, const struct aro_store_config *con
         error = make_room(recovery, config);
     for (size_t i = 0; i < recovery->count && error == 0; i++)
         error = recover_segment(recovery, &recovery->found[i]);
-    if (error == 0 && fsync(store->dir_fd) != 0)
-        error = -errno;
     if (error == 0)
         choose_active(store);
     return error;

@@ -274,7 +274,7 @@ static void lose_records(struct aro_segment *segment, struct aro_records *record
         struct aro_place place = aro_record_place(&records->record[i]);
         struct aro_id id = aro_id_load(records->record[i].id);
         if (records->record[i].type != ARO_RECORD_CHUNK ||
-            aro_index_erase(segment->store->index, &id, &place) != 0)
+            aro_places_erase(segment->store->places, &id, &place) != 0)
             continue;
         segment->live--;
         segment->store->stats.bytes_chunks_now -= place.len_bytes;

@@ -12,7 +12,7 @@
 
 #include <stdalign.h>
 
-#include "cache/disk/index.h"
+#include "cache/disk/places.h"
 #include "cache/disk/objects.h"
 #include "cache/disk/segment.h"
 #include "cache/disk/store.h"
@@ -70,7 +70,7 @@ struct aro_reader_slot {
 
 struct aro_store {
     /* constant after open */
-    struct aro_index *index;
+    struct aro_places *places;
     struct aro_segment_map map;
     struct aro_uring *ring;
     struct aro_qsbr *qsbr;

@@ -105,7 +105,7 @@ static void free_store(struct aro_store *store)
     }
     aro_object_log_close(store);
     aro_objects_destroy(store->objects);
-    aro_index_destroy(store->index);
+    aro_places_destroy(store->places);
     free(store->map.slot);
     free(store->view.record);
     if (store->dir_fd >= 0)
@@ -179,7 +179,7 @@ void aro_store_close(struct aro_store *store)
 int aro_store_find(const struct aro_store *store, const struct aro_id *id, unsigned nth,
                    struct aro_place *ret)
 {
-    return aro_index_find(store->index, id, nth, ret);
+    return aro_places_find(store->places, id, nth, ret);
 }
 
 /* ---- progress ---- */
@@ -296,6 +296,6 @@ void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret)
 {
     *ret = store->stats;
     ret->size_bytes = store->size_bytes;
-    ret->chunks_now = aro_index_count(store->index);
+    ret->chunks_now = aro_places_count(store->places);
     ret->objects_now = aro_objects_count(store->objects);
 }

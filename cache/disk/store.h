@@ -90,7 +90,7 @@ struct aro_store_stats {
     uint64_t recovered_chunks; /* at the last start */
     uint64_t recovered_torn;   /* records that did not verify: dropped */
     uint64_t recovered_lost;   /* segments of which one file is missing: set aside */
-    uint64_t objects_hidden;   /* object records whose manifest is not here */
+    uint64_t objects_dropped;  /* at the last start: their manifest was not here */
     bool direct;               /* O_DIRECT in use */
     bool writable;             /* false after a failed sync or a full disk, until it heals */
 };

@@ -157,7 +157,7 @@ static int index_chunks(struct aro_segment *segment, const struct table *table)
         int error;
         if (table->record[i].type != ARO_RECORD_CHUNK)
             continue;
-        error = aro_index_insert(store->index, &id, &place);
+        error = aro_places_insert(store->places, &id, &place);
         if (error != 0)
             return error;
         segment->live++;

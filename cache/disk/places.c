@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "cache/disk/index.h"
+#include "cache/disk/places.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ struct bucket {
 };
 static_assert(sizeof(struct bucket) == 128, "two cache lines");
 
-struct aro_index {
+struct aro_places {
     struct bucket *bucket;
     uint64_t buckets; /* REACH_MAX more than homes: no wrap */
     uint64_t homes;
@@ -54,44 +54,44 @@ struct words {
     uint64_t checksum;
 };
 
-struct aro_index *aro_index_create(uint64_t chunks_max, uint64_t seed, uint64_t mask)
+struct aro_places *aro_places_create(uint64_t chunks_max, uint64_t seed, uint64_t mask)
 {
-    struct aro_index *index = calloc(1, sizeof(*index));
+    struct aro_places *places = calloc(1, sizeof(*places));
     void *memory;
 
-    if (index == NULL)
+    if (places == NULL)
         return NULL;
-    index->homes = chunks_max / 4 + 1; /* full at four of five slots */
-    index->buckets = index->homes + REACH_MAX;
-    memory = mmap(NULL, index->buckets * sizeof(struct bucket), PROT_READ | PROT_WRITE,
+    places->homes = chunks_max / 4 + 1; /* full at four of five slots */
+    places->buckets = places->homes + REACH_MAX;
+    memory = mmap(NULL, places->buckets * sizeof(struct bucket), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
-        free(index);
+        free(places);
         return NULL;
     }
-    index->bucket = memory;
-    index->chunks_max = chunks_max;
-    index->seed = seed;
-    index->mask = mask;
-    return index;
+    places->bucket = memory;
+    places->chunks_max = chunks_max;
+    places->seed = seed;
+    places->mask = mask;
+    return places;
 }
 
-void aro_index_destroy(struct aro_index *index)
+void aro_places_destroy(struct aro_places *places)
 {
-    if (index == NULL)
+    if (places == NULL)
         return;
-    munmap(index->bucket, index->buckets * sizeof(struct bucket));
-    free(index);
+    munmap(places->bucket, places->buckets * sizeof(struct bucket));
+    free(places);
 }
 
 /* The home comes from the keyed hash; the fingerprint mixes in bits of the id that it left out. */
-static struct key key_of(const struct aro_index *index, const struct aro_id *id)
+static struct key key_of(const struct aro_places *places, const struct aro_id *id)
 {
-    uint64_t hash = aro_hash_id(id, index->seed);
+    uint64_t hash = aro_hash_id(id, places->seed);
 
     return (struct key){
-        .fingerprint = ((hash ^ id->word[2]) & index->mask) >> SEGMENT_HIGH_BITS,
-        .home = (uint64_t)(((unsigned __int128)hash * index->homes) >> 64),
+        .fingerprint = ((hash ^ id->word[2]) & places->mask) >> SEGMENT_HIGH_BITS,
+        .home = (uint64_t)(((unsigned __int128)hash * places->homes) >> 64),
     };
 }
 
@@ -139,11 +139,11 @@ static bool may_be(const struct slot *slot, const struct key *key)
            key->fingerprint;
 }
 
-int aro_index_find(const struct aro_index *index, const struct aro_id *id, unsigned nth,
-                   struct aro_place *ret)
+int aro_places_find(const struct aro_places *places, const struct aro_id *id, unsigned nth,
+                    struct aro_place *ret)
 {
-    struct key key = key_of(index, id);
-    const struct bucket *home = &index->bucket[key.home];
+    struct key key = key_of(places, id);
+    const struct bucket *home = &places->bucket[key.home];
     unsigned reach = atomic_load_explicit(&home->reach, memory_order_acquire);
 
     for (unsigned b = 0; b <= reach; b++)
@@ -195,15 +195,15 @@ static void stray_remove(struct bucket *home)
         atomic_store_explicit(&home->reach, 0, memory_order_release);
 }
 
-int aro_index_insert(struct aro_index *index, const struct aro_id *id,
-                     const struct aro_place *place)
+int aro_places_insert(struct aro_places *places, const struct aro_id *id,
+                      const struct aro_place *place)
 {
-    struct key key = key_of(index, id);
-    struct bucket *home = &index->bucket[key.home];
+    struct key key = key_of(places, id);
+    struct bucket *home = &places->bucket[key.home];
     struct words words = pack(&key, place);
 
     assert(words.place >> 40 != 0); /* the store never uses such a segment number */
-    if (index->count >= index->chunks_max)
+    if (places->count >= places->chunks_max)
         return -ENOSPC;
     for (unsigned b = 0; b <= REACH_MAX; b++)
         for (unsigned i = 0; i < SLOTS; i++) {
@@ -212,17 +212,18 @@ int aro_index_insert(struct aro_index *index, const struct aro_id *id,
             if (b > 0)
                 stray_add(home, b);
             slot_write(&home[b], i, &words);
-            index->count++;
+            places->count++;
             return 0;
         }
     return -ENOSPC;
 }
 
-int aro_index_erase(struct aro_index *index, const struct aro_id *id, const struct aro_place *place)
+int aro_places_erase(struct aro_places *places, const struct aro_id *id,
+                     const struct aro_place *place)
 {
     static const struct words nothing = {0};
-    struct key key = key_of(index, id);
-    struct bucket *home = &index->bucket[key.home];
+    struct key key = key_of(places, id);
+    struct bucket *home = &places->bucket[key.home];
     struct words words = pack(&key, place);
     unsigned reach = atomic_load_explicit(&home->reach, memory_order_relaxed);
 
@@ -235,13 +236,13 @@ int aro_index_erase(struct aro_index *index, const struct aro_id *id, const stru
             slot_write(&home[b], i, &nothing);
             if (b > 0)
                 stray_remove(home);
-            index->count--;
+            places->count--;
             return 0;
         }
     return -ENOENT;
 }
 
-uint64_t aro_index_count(const struct aro_index *index)
+uint64_t aro_places_count(const struct aro_places *places)
 {
-    return index->count;
+    return places->count;
 }

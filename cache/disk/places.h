@@ -11,27 +11,27 @@
  * One writer, any number of lock-free readers: the head carries a sequence that is odd while its
  * bucket changes. Anonymous memory: buckets never touched cost nothing.
  */
-#ifndef ARO_CACHE_DISK_INDEX_H
-#define ARO_CACHE_DISK_INDEX_H
+#ifndef ARO_CACHE_DISK_PLACES_H
+#define ARO_CACHE_DISK_PLACES_H
 
 #include "cache/disk/store.h"
 
-struct aro_index;
+struct aro_places;
 
 /* mask narrows the fingerprint (tests); UINT64_MAX otherwise. NULL with errno. */
-struct aro_index *aro_index_create(uint64_t chunks_max, uint64_t seed, uint64_t mask);
-void aro_index_destroy(struct aro_index *index); /* takes NULL */
+struct aro_places *aro_places_create(uint64_t chunks_max, uint64_t seed, uint64_t mask);
+void aro_places_destroy(struct aro_places *places); /* takes NULL */
 
 /* Any thread. The nth candidate; 0 or -ENOENT. */
-int aro_index_find(const struct aro_index *index, const struct aro_id *id, unsigned nth,
-                   struct aro_place *ret);
+int aro_places_find(const struct aro_places *places, const struct aro_id *id, unsigned nth,
+                    struct aro_place *ret);
 
 /* Writer. 0 or -ENOSPC; the same place may not be inserted twice. */
-int aro_index_insert(struct aro_index *index, const struct aro_id *id,
-                     const struct aro_place *place);
+int aro_places_insert(struct aro_places *places, const struct aro_id *id,
+                      const struct aro_place *place);
 /* Writer. Erases what stands for id at exactly this place. 0 or -ENOENT. */
-int aro_index_erase(struct aro_index *index, const struct aro_id *id,
-                    const struct aro_place *place);
-uint64_t aro_index_count(const struct aro_index *index);
+int aro_places_erase(struct aro_places *places, const struct aro_id *id,
+                     const struct aro_place *place);
+uint64_t aro_places_count(const struct aro_places *places);
 
 #endif
