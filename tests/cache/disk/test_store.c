@@ -149,7 +149,7 @@ Test(store, a_removed_object_stays_away_and_its_chunk_stays)
     cr_assert_eq(fixture_check(&f, 1, 500), 1);
 }
 
-Test(store, an_object_whose_manifest_is_gone_is_hidden_and_counted)
+Test(store, an_object_whose_manifest_is_gone_is_dropped_and_counted)
 {
     struct aro_object object = fixture_object(1, 500), got;
 
@@ -158,5 +158,5 @@ Test(store, an_object_whose_manifest_is_gone_is_hidden_and_counted)
     cr_assert_eq(aro_store_chunk_remove(f.store, &object.id), 0);
     fixture_reopen(&f);
     cr_assert_eq(aro_store_object_find(f.store, &object.id, &got), -ENOENT);
-    cr_assert_eq(fixture_stats(&f).objects_hidden, 1u);
+    cr_assert_eq(fixture_stats(&f).objects_dropped, 1u);
 }
