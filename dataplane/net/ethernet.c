@@ -3,7 +3,7 @@
 
 #include <rte_ether.h>
 
-/* A frame to this station, to everybody, or to a group (neighbour discovery uses 33:33:...). */
+/* A frame to this station, to everybody (ARP), or to a group (neighbour discovery: 33:33:...). */
 static bool is_for_us(const struct aro_port *port, const struct rte_ether_addr *destination)
 {
     return rte_is_same_ether_addr(destination, &port->mac) ||
@@ -25,6 +25,8 @@ int aro_net_input(struct aro_frame *frame)
         return ARO_DROP_frame_destination;
     switch (ether->ether_type) {
     case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+        if (rte_is_multicast_ether_addr(&ether->dst_addr))
+            return ARO_DROP_frame_destination; /* RFC 1122 section 3.3.6: ours is one address */
         return aro_ip4_input(frame);
     case RTE_BE16(RTE_ETHER_TYPE_IPV6):
         return aro_ip6_input(frame);

@@ -10,10 +10,12 @@ static bool source_is_unicast(const struct aro_port *port, rte_be32_t source_be)
            !aro_port_has4(port, source_be);
 }
 
-static bool checksum_is_good(const struct rte_mbuf *packet, const struct rte_ipv4_hdr *ip,
+static bool checksum_is_good(const struct aro_frame *frame, const struct rte_ipv4_hdr *ip,
                              uint16_t header_bytes)
 {
-    if ((packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+    uint64_t offload = frame->packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+
+    if (frame->port->rx_checksum_device && offload == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
         return true;
     return rte_raw_cksum(ip, header_bytes) == 0xffff;
 }
@@ -33,7 +35,7 @@ int aro_ip4_input(struct aro_frame *frame)
     if (ip->version_ihl >> 4 != 4 || header_bytes < sizeof(*ip) || total_bytes < header_bytes ||
         total_bytes > room)
         return ARO_DROP_ip4_header;
-    if (!checksum_is_good(packet, ip, header_bytes))
+    if (!checksum_is_good(frame, ip, header_bytes))
         return ARO_DROP_ip4_checksum;
     if (!source_is_unicast(frame->port, ip->src_addr))
         return ARO_DROP_ip4_source;

@@ -6,9 +6,12 @@ static bool source_is_unicast(const struct aro_port *port, const uint8_t source[
 {
     static const uint8_t loopback[16] = {[15] = 1};
     static const uint8_t unspecified[16];
+    static const uint8_t mapped4[12] = {[10] = 0xff, [11] = 0xff};
 
     return source[0] != 0xff && memcmp(source, unspecified, 16) != 0 &&
-           memcmp(source, loopback, 16) != 0 && !aro_port_has6(port, source);
+           memcmp(source, loopback, 16) != 0 &&
+           memcmp(source, mapped4, 12) != 0 && /* that is how IPv4 peers are named in here */
+           !aro_port_has6(port, source);
 }
 
 /* One of ours, or the solicited-node group of one of ours (RFC 4291 section 2.7.1). */
@@ -28,8 +31,9 @@ static bool is_for_us(const struct aro_port *port, const uint8_t destination[16]
 
 int aro_ip6_input(struct aro_frame *frame)
 {
-    const struct rte_ipv6_hdr *ip =
-        rte_pktmbuf_mtod_offset(frame->packet, const struct rte_ipv6_hdr *, RTE_ETHER_HDR_LEN);
+    const struct rte_ether_hdr *ether =
+        rte_pktmbuf_mtod(frame->packet, const struct rte_ether_hdr *);
+    const struct rte_ipv6_hdr *ip = (const void *)(ether + 1);
     uint16_t room = (uint16_t)(frame->packet->data_len - RTE_ETHER_HDR_LEN);
     uint16_t payload_bytes;
 
@@ -43,6 +47,8 @@ int aro_ip6_input(struct aro_frame *frame)
         return ARO_DROP_ip6_source;
     if (!is_for_us(frame->port, ip->dst_addr))
         return ARO_DROP_ip6_destination;
+    if (ip->dst_addr[0] != 0xff && rte_is_multicast_ether_addr(&ether->dst_addr))
+        return ARO_DROP_frame_destination; /* to one host, but sent to many */
 
     frame->family = 6;
     frame->transport_at = RTE_ETHER_HDR_LEN + sizeof(*ip);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Answers neighbour solicitations for the port's IPv6 addresses (RFC 4861 sections 7.1.1, 7.2.4).
- * Learns nothing. A probe for a duplicate address (unspecified source) never gets here: ip6 drops
- * unspecified sources, since this node's addresses are configured, not negotiated.
+ * Learns nothing. A probe for a duplicate address (unspecified source, section 7.1.1) never gets
+ * here: ip6 drops unspecified sources. This node's addresses are configured, not negotiated, so it
+ * does not defend them (RFC 4862 section 5.4.3 would): a neighbour that takes one is not told. A
+ * neighbour whose own address is still optimistic (RFC 4429) asks without its link-layer option;
+ * it is answered all the same, at the Ethernet source.
  */
 #include "dataplane/net/net.h"
 
@@ -42,7 +45,9 @@ static bool options_are_sound(const uint8_t *option, uint16_t bytes)
 
 static void advert_write(struct aro_frame *frame, const uint8_t target[16])
 {
-    struct rte_ipv6_hdr *ip = (void *)aro_frame_at(frame, RTE_ETHER_HDR_LEN);
+    struct rte_ether_hdr *ether = rte_pktmbuf_mtod(frame->packet, struct rte_ether_hdr *);
+    struct rte_ipv6_hdr *ip = (void *)(ether + 1);
+    struct rte_ether_addr asker = ether->src_addr;
     struct nd_advert advert = {
         .message = {.type = ND_ADVERT, .flags = {ND_SOLICITED_OVERRIDE}},
         .option_type = ND_OPTION_TARGET_MAC,
@@ -54,6 +59,7 @@ static void advert_write(struct aro_frame *frame, const uint8_t target[16])
 
     memcpy(advert.message.target, target, 16);
     aro_net_turn(frame, sizeof(advert), &transport);
+    ether->dst_addr = asker;          /* on the link, even where answers go to a gateway */
     memcpy(ip->src_addr, target, 16); /* the solicitation went to the group, not to the address */
     ip->hop_limits = 255;
     sum = (uint32_t)rte_raw_cksum(&advert, sizeof(advert)) + rte_ipv6_phdr_cksum(ip, 0);

@@ -82,6 +82,8 @@ void aro_udp_turn(struct aro_frame *frame, uint16_t payload_bytes)
     udp->dgram_cksum = 0;
     frame->transport_at = (uint16_t)(transport - rte_pktmbuf_mtod(frame->packet, uint8_t *));
     frame->transport_bytes = transport_bytes;
+    frame->payload_at = (uint16_t)(frame->transport_at + sizeof(*udp));
+    frame->payload_bytes = payload_bytes;
     sum = (uint32_t)pseudo_sum(frame) + rte_raw_cksum(udp, transport_bytes);
     sum = (sum & 0xffff) + (sum >> 16);
     udp->dgram_cksum = sum == 0xffff ? 0xffff : (uint16_t)~sum;

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/client/walk.h"
+
+#include <stdlib.h>
+
+void aro_walk_init(struct aro_walk *walk)
+{
+    *walk = (struct aro_walk){.waiting = true};
+}
+
+void aro_walk_fini(struct aro_walk *walk)
+{
+    while (walk->depth > 0)
+        free(walk->levels[--walk->depth].bytes);
+}
+
+enum aro_manifest_verdict aro_walk_push(struct aro_walk *walk, uint8_t *bytes, size_t len)
+{
+    struct aro_manifest manifest = {.bytes = NULL};
+    enum aro_manifest_verdict verdict = aro_manifest_decode(bytes, len, &manifest);
+
+    if (verdict == ARO_MANIFEST_OK && walk->depth == 0)
+        verdict = aro_manifest_root_check(&manifest);
+    else if (verdict == ARO_MANIFEST_OK)
+        verdict = aro_manifest_child_check(&walk->levels[walk->depth - 1].manifest, walk->pending,
+                                           &manifest);
+    if (verdict != ARO_MANIFEST_OK) {
+        free(bytes);
+        return verdict;
+    }
+    /* a child is one level lower than its parent, so depth stays within the levels */
+    walk->levels[walk->depth].bytes = bytes;
+    walk->levels[walk->depth].manifest = manifest;
+    walk->levels[walk->depth].next = 0;
+    walk->depth++;
+    walk->waiting = false;
+    return ARO_MANIFEST_OK;
+}
+
+enum aro_walk_step aro_walk_next(struct aro_walk *walk, struct aro_manifest_entry *ret)
+{
+    if (walk->waiting)
+        return ARO_WALK_WAIT;
+    while (walk->depth > 0 &&
+           walk->levels[walk->depth - 1].next == walk->levels[walk->depth - 1].manifest.entries)
+        free(walk->levels[--walk->depth].bytes);
+    if (walk->depth == 0)
+        return ARO_WALK_END;
+
+    const struct aro_manifest *manifest = &walk->levels[walk->depth - 1].manifest;
+    walk->pending = walk->levels[walk->depth - 1].next++;
+    *ret = aro_manifest_entry(manifest, walk->pending);
+    ret->content_at = walk->at;
+    walk->waiting = manifest->level > 0;
+    if (walk->waiting)
+        return ARO_WALK_MANIFEST;
+    walk->at += ret->content_bytes;
+    return ARO_WALK_CHUNK;
+}
