@@ -26,17 +26,23 @@ static uint64_t free_bytes(const struct aro_cache *cache)
  * before that arrived asks for the same, so a reader that holds up reclamation costs no more than
  * this; if it arrived and still does not fit, the next failure asks for more.
  */
+static void memory_want(struct aro_cache *cache, uint64_t base_bytes, uint32_t need_bytes)
+{
+    uint64_t wanted_bytes = base_bytes + 2 * (uint64_t)need_bytes;
+
+    cache->alloc_failed++;
+    if (wanted_bytes > cache->wanted_bytes)
+        cache->wanted_bytes = wanted_bytes;
+}
+
 struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_bytes)
 {
     struct aro_entry *entry = aro_entries_take(&cache->entries, capacity_bytes);
-    uint64_t wanted_bytes = free_bytes(cache) + 2 * (uint64_t)capacity_bytes;
 
-    if (entry != NULL)
-        return entry;
-    cache->alloc_failed++;
-    if (wanted_bytes > cache->wanted_bytes && cache->entries.in_use < cache->entries.max)
-        cache->wanted_bytes = wanted_bytes;
-    return NULL;
+    if (entry == NULL)
+        memory_want(cache, cache->entries.in_use < cache->entries.max ? free_bytes(cache) : 0,
+                    capacity_bytes);
+    return entry;
 }
 
 static bool memory_short(const struct aro_cache *cache)
@@ -49,11 +55,16 @@ static bool memory_short(const struct aro_cache *cache)
 
 int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entry **ret)
 {
-    uint32_t pages = (len_bytes + ARO_CHUNK_ALIGN - 1) / ARO_CHUNK_ALIGN;
+    uint32_t capacity_bytes = (len_bytes + ARO_CHUNK_ALIGN - 1) / ARO_CHUNK_ALIGN * ARO_CHUNK_ALIGN;
+    uint64_t kept_bytes = cache->spare_bytes / 2; /* for the stock: hits and reads come first */
     struct aro_entry *entry;
 
     assert(len_bytes >= ARO_CHUNK_BYTES_MIN && len_bytes <= ARO_CHUNK_BYTES_MAX);
-    entry = aro_keeper_take(cache, pages * ARO_CHUNK_ALIGN);
+    if (free_bytes(cache) < kept_bytes + capacity_bytes) {
+        memory_want(cache, kept_bytes, capacity_bytes);
+        return -ENOBUFS;
+    }
+    entry = aro_keeper_take(cache, capacity_bytes);
     if (entry == NULL)
         return -ENOBUFS;
     entry->len_bytes = len_bytes;
@@ -81,8 +92,11 @@ static void entry_unlink(struct aro_cache *cache, struct aro_entry *entry)
 
 static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
 {
+    struct aro_policy *policy = cache->policy;
+    bool recalled = policy->ops->recall(policy, &entry->id);
+
     cache->admitted++;
-    if (cache->policy->ops->admit(cache->policy, entry))
+    if (policy->ops->admit(policy, entry, recalled))
         return;
     entry_unlink(cache, entry); /* not worth keeping */
     cache->evicted++;

@@ -3,8 +3,11 @@
  * Eviction policies behind one seam: what to keep, decided from ids, lengths and hits alone - a
  * policy knows no memory, so a trace can drive it as well as the cache does.
  *
- *     admit   an entry became RESIDENT         evict   choose a victim and forget it
- *     remove  an entry goes for other reasons  (hit)   aro_entry_touch, by readers, without a call
+ *     recall  a chunk that is not here is wanted: was it evicted not long ago?
+ *     admit   an entry became RESIDENT
+ *     evict   choose a victim and forget it
+ *     remove  an entry goes for other reasons
+ *     (hit)   aro_entry_touch, by readers, without a call
  *
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
  * (0: not admitted), policy_next, policy_prev. One thread: the keeper.
@@ -33,8 +36,10 @@ struct aro_policy_ops {
     /* NULL with errno. */
     struct aro_policy *(*create)(const struct aro_policy_config *config);
     void (*destroy)(struct aro_policy *policy);
-    /* False: not worth keeping, the policy does not know it. */
-    bool (*admit)(struct aro_policy *policy, struct aro_entry *entry);
+    /* Also forgets it. Before room is made for the chunk, where the caller can choose. */
+    bool (*recall)(struct aro_policy *policy, const struct aro_id *id);
+    /* recalled: what recall said. False: not worth keeping, the policy does not know it. */
+    bool (*admit)(struct aro_policy *policy, struct aro_entry *entry, bool recalled);
     /* NULL: nothing is admitted. */
     struct aro_entry *(*evict)(struct aro_policy *policy);
     void (*remove)(struct aro_policy *policy, struct aro_entry *entry);

@@ -28,10 +28,18 @@ static void fifo_destroy(struct aro_policy *policy)
     free(policy);
 }
 
-static bool fifo_admit(struct aro_policy *policy, struct aro_entry *entry)
+static bool fifo_recall(struct aro_policy *policy, const struct aro_id *id)
+{
+    (void)policy;
+    (void)id;
+    return false;
+}
+
+static bool fifo_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled)
 {
     struct fifo *fifo = (struct fifo *)policy;
 
+    (void)recalled;
     entry->policy_queue = QUEUE_ONLY;
     aro_policy_queue_push(&fifo->queue, entry);
     policy->bytes += entry->len_bytes;
@@ -62,6 +70,7 @@ const struct aro_policy_ops aro_policy_fifo = {
     .name = "fifo",
     .create = fifo_create,
     .destroy = fifo_destroy,
+    .recall = fifo_recall,
     .admit = fifo_admit,
     .evict = fifo_evict,
     .remove = fifo_remove,

@@ -59,14 +59,20 @@ static void enqueue(struct s3fifo *s3fifo, enum queue_name name, struct aro_entr
     aro_policy_queue_push(&s3fifo->queue[name], entry);
 }
 
-static bool s3fifo_admit(struct aro_policy *policy, struct aro_entry *entry)
+static bool s3fifo_recall(struct aro_policy *policy, const struct aro_id *id)
 {
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
-    bool known = aro_ghost_take(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed));
 
-    if (!known && entry->len_bytes >= s3fifo->small_bytes)
+    return aro_ghost_take(&s3fifo->ghost, aro_hash_id(id, s3fifo->seed));
+}
+
+static bool s3fifo_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled)
+{
+    struct s3fifo *s3fifo = (struct s3fifo *)policy;
+
+    if (!recalled && entry->len_bytes >= s3fifo->small_bytes)
         return false;
-    enqueue(s3fifo, known ? QUEUE_MAIN : QUEUE_SMALL, entry, 0);
+    enqueue(s3fifo, recalled ? QUEUE_MAIN : QUEUE_SMALL, entry, 0);
     policy->bytes += entry->len_bytes;
     policy->entries++;
     return true;
@@ -132,6 +138,7 @@ const struct aro_policy_ops aro_policy_s3fifo = {
     .name = "s3fifo",
     .create = s3fifo_create,
     .destroy = s3fifo_destroy,
+    .recall = s3fifo_recall,
     .admit = s3fifo_admit,
     .evict = s3fifo_evict,
     .remove = s3fifo_remove,
