@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/api/commands.h"
+
+#include <string.h>
+
+#include "cache/base/id.h"
+#include "control/api/limits.h"
+#include "control/api/suggest.h"
+
+#define OBJECT_ID(required, help)                                                                  \
+    {                                                                                              \
+        ARO_PARAM_ID, "id", required, true, 0, ARO_ID_TEXT_MAX - 1, help                           \
+    }
+#define FLAG(name, help)                                                                           \
+    {                                                                                              \
+        ARO_PARAM_FLAG, name, false, false, 0, 1, help                                             \
+    }
+#define COUNT(name, required, positional, min, max, help)                                          \
+    {                                                                                              \
+        ARO_PARAM_COUNT, name, required, positional, min, max, help                                \
+    }
+
+/* clang-format off */
+const struct aro_command aro_commands[] = {
+    {"status", ARO_ROLE_READ, false, false,
+     "What runs: version, uptime, cache, store, ports, memory pools", {{0}}},
+    {"stats", ARO_ROLE_READ, false, false,
+     "Every counter, and whether requests and answers balance", {{0}}},
+    {"ports", ARO_ROLE_READ, false, false,
+     "Ports: device, driver, link, zero copy and checksums with their reasons", {{0}}},
+    {"lcores", ARO_ROLE_READ, false, false,
+     "Packet-path threads: what they hold now and how busy they are", {{0}}},
+    {"put", ARO_ROLE_OPERATE, true, false,
+     "Take content in; the answer comes when it is durable",
+     {{ARO_PARAM_SOURCE, "path", false, true, 1, 4095,
+       "file to take in, - for standard input (over the socket: a path, or a descriptor)"},
+      {ARO_PARAM_BYTES, "chunk_bytes", false, false, 4096, ARO_CHUNK_BYTES_MAX,
+       "chunk size, a multiple of 4 KiB (default 64KiB)"},
+      {ARO_PARAM_TEXT, "label", false, false, 0, 127, "what to call it in ls (default: the file's name)"}}},
+    {"ls", ARO_ROLE_READ, false, false,
+     "Objects, oldest first",
+     {COUNT("after", false, false, 0, UINT32_MAX, "skip so many objects"),
+      COUNT("limit", false, false, 1, ARO_LS_MAX, "list at most so many")}},
+    {"stat", ARO_ROLE_READ, true, false,
+     "What is known about an object or a chunk, and where its chunks are",
+     {OBJECT_ID(true, "object, chunk, or sha256:<digest of whole content>")}},
+    {"evict", ARO_ROLE_OPERATE, true, false,
+     "Remove an object and the chunks that no other object uses, from memory and disk",
+     {OBJECT_ID(true, "object, chunk, or sha256:<digest of whole content>"),
+      FLAG("force", "remove a chunk even if an object uses it")}},
+    {"flush", ARO_ROLE_OPERATE, false, false,
+     "Empty the memory tier; the disk keeps everything", {{0}}},
+    {"verify", ARO_ROLE_OPERATE, true, false,
+     "Read objects back and check every digest",
+     {OBJECT_ID(false, "only this object (default: all)")}},
+    {"config", ARO_ROLE_READ, false, false,
+     "The effective configuration", {{0}}},
+    {"job", ARO_ROLE_READ, false, false,
+     "Long commands under way",
+     {COUNT("job", false, true, 1, UINT32_MAX, "only this one")}},
+    {"cancel", ARO_ROLE_OPERATE, false, false,
+     "Cancel a long command and undo what it did",
+     {COUNT("job", true, true, 1, UINT32_MAX, "number of the job")}},
+    {"explain", ARO_ROLE_READ, false, true,
+     "What an error id means and what to do",
+     {{ARO_PARAM_ERROR, "error", true, true, 1, 15, "for example ARO-2003"}}},
+    {"version", ARO_ROLE_READ, false, false,
+     "Version of the daemon and of this interface", {{0}}},
+    {"schema", ARO_ROLE_READ, false, false,
+     "This table, for programs", {{0}}},
+    {"stop", ARO_ROLE_OPERATE, false, false,
+     "Stop the daemon cleanly", {{0}}},
+};
+/* clang-format on */
+
+const size_t aro_commands_count = sizeof(aro_commands) / sizeof(aro_commands[0]);
+
+const struct aro_command *aro_command_find(const char *name)
+{
+    for (size_t i = 0; i < aro_commands_count; i++)
+        if (strcmp(aro_commands[i].name, name) == 0)
+            return &aro_commands[i];
+    return NULL;
+}
+
+const char *aro_command_suggest(const char *name)
+{
+    struct aro_suggestion best = {0};
+
+    for (size_t i = 0; i < aro_commands_count; i++)
+        aro_suggest(&best, name, aro_commands[i].name);
+    return best.word;
+}
+
+const struct aro_param *aro_param_find(const struct aro_command *command, const char *name)
+{
+    for (const struct aro_param *param = command->params; param->type != ARO_PARAM_NONE; param++)
+        if (strcmp(param->name, name) == 0)
+            return param;
+    return NULL;
+}
+
+const char *aro_param_json_type(enum aro_param_type type)
+{
+    switch (type) {
+    case ARO_PARAM_COUNT:
+    case ARO_PARAM_BYTES:
+        return "integer";
+    case ARO_PARAM_FLAG:
+        return "boolean";
+    default:
+        return "string";
+    }
+}
