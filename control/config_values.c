@@ -313,17 +313,25 @@ static char *number_format(enum aro_key_kind kind, uint64_t value, char text[ARO
     }
 }
 
+char *aro_address_format(const struct aro_address *address, char text[64])
+{
+    char host[INET6_ADDRSTRLEN];
+
+    inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->bytes, host, sizeof(host));
+    snprintf(text, 64, "%s/%u", host, address->prefix_len);
+    return text;
+}
+
 static void element_format(const struct aro_key *key, const char *field, unsigned i, char *text,
                            size_t text_bytes)
 {
-    char host[INET6_ADDRSTRLEN];
+    char host[64];
 
     if (key->kind == ARO_KEY_ARGS) {
         snprintf(text, text_bytes, "\"%s\"", field + i * ARO_EAL_ARG_BYTES);
     } else if (key->kind == ARO_KEY_ADDRESSES) {
-        const struct aro_address *at = (const struct aro_address *)(const void *)field + i;
-        inet_ntop(at->family == 4 ? AF_INET : AF_INET6, at->bytes, host, sizeof(host));
-        snprintf(text, text_bytes, "\"%s/%u\"", host, at->prefix_len);
+        aro_address_format((const struct aro_address *)(const void *)field + i, host);
+        snprintf(text, text_bytes, "\"%s\"", host);
     } else {
         snprintf(text, text_bytes, "%u", ((const unsigned *)(const void *)field)[i]);
     }

@@ -64,4 +64,7 @@ char *aro_key_format(const struct aro_key *key, const void *base,
 /* What values are allowed: "8MiB..4TiB", "adaptive, poll"; returns text. */
 char *aro_key_range(const struct aro_key *key, char *text, size_t text_bytes);
 
+/* "10.9.0.1/24"; returns text. */
+char *aro_address_format(const struct aro_address *address, char text[64]);
+
 #endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which chunks the puts under way count on.
+ *
+ * Two puts may meet the same chunk, and one of them may fail: the chunk must then stay for the
+ * other, and go only when nobody counts on it and no object ever did. A claim is a chunk id, how
+ * many puts count on it, and whether it is fresh: stored by a running put and not yet part of an
+ * object.
+ *
+ * Control thread only. About 64 bytes per claim; bounded by ARO_CLAIMS_MAX.
+ */
+#ifndef ARO_CONTROL_CLAIMS_H
+#define ARO_CONTROL_CLAIMS_H
+
+#include "cache/base/id.h"
+
+enum { ARO_CLAIMS_MAX = 4 << 20 }; /* 256 GiB in 64 KiB chunks */
+
+struct aro_claims;
+
+struct aro_claim {
+    struct aro_id id;
+    struct aro_claim *next; /* in its bucket */
+    uint32_t users;
+    bool fresh;
+};
+
+struct aro_claims *aro_claims_create(uint64_t seed); /* NULL with errno */
+void aro_claims_destroy(struct aro_claims *claims);  /* takes NULL; empty by then */
+
+/* One more put counts on id. NULL with errno: ENOSPC (limit), ENOMEM. */
+struct aro_claim *aro_claims_take(struct aro_claims *claims, const struct aro_id *id);
+/*
+ * One less. kept: an object has the chunk now. Returns true when the chunk is nobody's: it was
+ * fresh, and this was the last put that counted on it. The claim may be gone afterwards.
+ */
+bool aro_claims_release(struct aro_claims *claims, struct aro_claim *claim, bool kept);
+/* NULL: no put counts on it. */
+struct aro_claim *aro_claims_find(const struct aro_claims *claims, const struct aro_id *id);
+uint64_t aro_claims_now(const struct aro_claims *claims);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the commands do: one handler each, by the names of the command table. Quick ones answer at
+ * once, long ones become a job (control/jobs.h) in a file of their own.
+ */
+#ifndef ARO_CONTROL_COMMANDS_H
+#define ARO_CONTROL_COMMANDS_H
+
+#include "control/node.h"
+
+/* commands.c */
+void aro_handle_ls(void *node, struct aro_call *call);
+void aro_handle_flush(void *node, struct aro_call *call);
+void aro_handle_config(void *node, struct aro_call *call);
+void aro_handle_job(void *node, struct aro_call *call);
+void aro_handle_cancel(void *node, struct aro_call *call);
+void aro_handle_explain(void *node, struct aro_call *call);
+void aro_handle_version(void *node, struct aro_call *call);
+void aro_handle_schema(void *node, struct aro_call *call);
+void aro_handle_stop(void *node, struct aro_call *call);
+
+/* commands_watch.c */
+void aro_handle_status(void *node, struct aro_call *call);
+void aro_handle_stats(void *node, struct aro_call *call);
+void aro_handle_ports(void *node, struct aro_call *call);
+void aro_handle_lcores(void *node, struct aro_call *call);
+
+/* job_*.c */
+void aro_handle_put(void *node, struct aro_call *call);
+void aro_handle_stat(void *node, struct aro_call *call);
+void aro_handle_evict(void *node, struct aro_call *call);
+void aro_handle_verify(void *node, struct aro_call *call);
+
+/* {"id", "digest", "bytes", "chunks", "chunk_bytes", "label", "created_ns"}. NULL: no memory. */
+json_t *aro_object_json(const struct aro_object *object);
+
+/*
+ * The object that the call's parameter "id" names (by object id or digest). 0, or -1 with *error
+ * (6020). A chunk id is an error here.
+ */
+int aro_call_object(struct aro_node *node, const struct aro_call *call, struct aro_object *ret,
+                    struct aro_error *error);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command evict: an object and the chunks that nobody else uses.
+ *
+ *   1. claim every chunk of the object, as fresh: nobody's unless somebody speaks up
+ *   2. walk every other object and let its chunks go (a put that ends meanwhile speaks up by
+ *      itself, control/claims.h)
+ *   3. forget the object, durably
+ *   4. give the claims back: what is still fresh and unused leaves memory and disk
+ *
+ * A single chunk goes the same way without 3; force leaves out 2. Cost: all manifests of all
+ * objects are read once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/commands.h"
+#include "control/descent.h"
+
+enum { ITEMS_PER_TURN = 256, REMOVALS_PER_TURN = 64 };
+
+enum phase { PHASE_CLAIM, PHASE_SPARE, PHASE_FORGET, PHASE_FORGETTING, PHASE_REMOVE };
+
+struct evict_job {
+    struct aro_job job; /* first */
+    struct aro_node *node;
+    enum phase phase;
+    bool is_object, force;
+    struct aro_id id; /* of the object or chunk */
+    struct aro_descent *walk;
+    uint64_t other; /* object that is walked in PHASE_SPARE */
+    struct aro_claim **claim;
+    uint64_t claims, claims_room;
+    struct aro_store_op op;
+    uint64_t removed_chunks, kept_chunks;
+    struct aro_error error; /* id NONE: none */
+};
+
+static struct aro_claims *claims_of(const struct evict_job *own)
+{
+    return aro_content_claims(own->node->content);
+}
+
+static void fail(struct evict_job *own, enum aro_error_id id, const char *text)
+{
+    if (own->error.id == ARO_E_NONE)
+        aro_error_set(&own->error, id, "%s", text);
+}
+
+static void claim(struct evict_job *own, const struct aro_id *id)
+{
+    struct aro_claim *one, **grown;
+
+    if (own->claims == own->claims_room) {
+        uint64_t room = own->claims_room > 0 ? 2 * own->claims_room : 256;
+        grown = reallocarray(own->claim, room, sizeof(*grown));
+        if (grown == NULL) {
+            fail(own, ARO_E_CONTROL_RESOURCES, "no memory for the list of chunks");
+            return;
+        }
+        own->claim = grown;
+        own->claims_room = room;
+    }
+    one = aro_claims_take(claims_of(own), id);
+    if (one == NULL) {
+        fail(own, ARO_E_OBJECT_TOO_LARGE, "more chunks than puts and evicts may have under way");
+        return;
+    }
+    one->fresh = true;
+    own->claim[own->claims++] = one;
+}
+
+/* An object that stays uses this chunk. */
+static void spare(struct evict_job *own, const struct aro_id *id)
+{
+    struct aro_claim *one = aro_claims_find(claims_of(own), id);
+
+    if (one != NULL)
+        one->fresh = false;
+}
+
+/* Walks on. True: this walk is over. A manifest that is damaged ends it: what is below it cannot be
+ * served either. */
+static bool walk_on(struct evict_job *own, void (*visit)(struct evict_job *, const struct aro_id *),
+                    int *wish_ms)
+{
+    struct aro_descent_item item;
+    int more = 1;
+
+    for (int i = 0; i < ITEMS_PER_TURN && more == 1; i++) {
+        more = aro_descent_next(own->walk, &item);
+        if (more == 1)
+            visit(own, &item.id);
+    }
+    *wish_ms = more == -EAGAIN ? 1 : ARO_CHORE_NOW;
+    if (more == 1 || more == -EAGAIN)
+        return false;
+    aro_descent_destroy(own->walk);
+    own->walk = NULL;
+    return true;
+}
+
+static void walk_start(struct evict_job *own, const struct aro_id *root)
+{
+    own->walk = aro_descent_create(own->node->content, root, false);
+    if (own->walk == NULL)
+        fail(own, ARO_E_CONTROL_RESOURCES, "no memory to walk an object");
+}
+
+static int claim_turn(struct evict_job *own)
+{
+    int wish_ms = ARO_CHORE_NOW;
+
+    if (!own->is_object)
+        claim(own, &own->id);
+    else if (own->walk == NULL)
+        walk_start(own, &own->id);
+    if (own->walk == NULL || walk_on(own, claim, &wish_ms))
+        own->phase = own->force ? PHASE_FORGET : PHASE_SPARE;
+    return wish_ms;
+}
+
+static int spare_turn(struct evict_job *own)
+{
+    const struct aro_object *other;
+    int wish_ms = ARO_CHORE_NOW;
+
+    if (own->walk == NULL) {
+        other = aro_content_object_at(own->node->content, own->other);
+        if (other == NULL)
+            own->phase = PHASE_FORGET;
+        else if (own->is_object && aro_id_equal(&other->id, &own->id))
+            own->other++;
+        else
+            walk_start(own, &other->id);
+    } else if (walk_on(own, spare, &wish_ms)) {
+        own->other++;
+    }
+    return wish_ms;
+}
+
+static void on_forgotten(struct aro_store_op *op, int result)
+{
+    struct evict_job *own =
+        (struct evict_job *)(void *)((char *)op - offsetof(struct evict_job, op));
+
+    if (result != 0)
+        fail(own, ARO_E_STORE_FAILED, strerror(-result));
+    own->phase = PHASE_REMOVE;
+}
+
+static void forget(struct evict_job *own)
+{
+    int result = 0;
+
+    own->phase = PHASE_REMOVE;
+    if (!own->is_object) {
+        if (!own->claim[0]->fresh || own->claim[0]->users > 1)
+            fail(own, ARO_E_CHUNK_IN_USE, "the chunk is in use");
+        return;
+    }
+    if (own->node->store == NULL) {
+        result = aro_content_memory_remove(own->node->content, &own->id);
+    } else {
+        own->op.done = on_forgotten;
+        result = aro_store_object_remove(own->node->store, &own->op, &own->id);
+        if (result == 0 || result == -EAGAIN)
+            own->phase = result == 0 ? PHASE_FORGETTING : PHASE_FORGET;
+    }
+    if (result != 0 && result != -EAGAIN)
+        fail(own, result == -ENOENT ? ARO_E_NOT_HERE : ARO_E_STORE_FAILED, strerror(-result));
+}
+
+static json_t *result_json(const struct evict_job *own)
+{
+    char text[ARO_ID_TEXT_MAX];
+
+    aro_id_format(&own->id, own->is_object ? ARO_KIND_OBJECT : ARO_KIND_CHUNK, text);
+    return json_pack("{s:s, s:I, s:I}", "id", text, "removed_chunks",
+                     (json_int_t)own->removed_chunks, "kept_chunks", (json_int_t)own->kept_chunks);
+}
+
+/* Gives the claims back. After a failure nothing is removed. */
+static bool remove_some(struct evict_job *own)
+{
+    for (int i = 0; i < REMOVALS_PER_TURN && own->claims > 0; i++) {
+        struct aro_claim *one = own->claim[--own->claims];
+        struct aro_id id = one->id;
+        bool orphan = aro_claims_release(claims_of(own), one, own->error.id != ARO_E_NONE);
+        if (orphan && aro_content_chunk_remove(own->node->content, &id))
+            own->removed_chunks++;
+        else
+            own->kept_chunks++;
+    }
+    return own->claims > 0;
+}
+
+static void over(struct evict_job *own)
+{
+    char text[ARO_ID_TEXT_MAX];
+
+    aro_id_format(&own->id, own->is_object ? ARO_KIND_OBJECT : ARO_KIND_CHUNK, text);
+    if (own->error.id != ARO_E_NONE) {
+        aro_job_fail(&own->job, &own->error);
+    } else {
+        aro_log(&own->node->log, ARO_LOG_INFO, "evict", "id=%s removed_chunks=%llu", text,
+                (unsigned long long)own->removed_chunks);
+        aro_job_end(&own->job, result_json(own));
+    }
+    free(own->claim);
+    free(own);
+}
+
+static int turn(struct aro_job *job, uint64_t now_ns)
+{
+    struct evict_job *own = (struct evict_job *)(void *)job;
+
+    (void)now_ns;
+    if (own->error.id != ARO_E_NONE && own->phase < PHASE_FORGETTING) {
+        if (own->walk != NULL && aro_descent_waits(own->walk))
+            return 1;
+        aro_descent_destroy(own->walk);
+        own->walk = NULL;
+        own->phase = PHASE_REMOVE;
+    }
+    switch (own->phase) {
+    case PHASE_CLAIM:
+        return claim_turn(own);
+    case PHASE_SPARE:
+        return spare_turn(own);
+    case PHASE_FORGET:
+        forget(own);
+        return 1;
+    case PHASE_FORGETTING:
+        return ARO_CHORE_IDLE_MS;
+    case PHASE_REMOVE:
+        if (!remove_some(own))
+            over(own);
+        return ARO_CHORE_NOW;
+    }
+    return ARO_CHORE_NOW;
+}
+
+static void cancel(struct aro_job *job)
+{
+    struct evict_job *own = (struct evict_job *)(void *)job;
+
+    if (own->phase < PHASE_FORGETTING)
+        fail(own, ARO_E_JOB_CANCELLED, "the evict was cancelled");
+}
+
+static int find_target(struct evict_job *own, struct aro_call *call, struct aro_error *error)
+{
+    struct aro_object object;
+    struct aro_where where;
+    enum aro_kind kind;
+
+    if (aro_id_parse(aro_call_text(call, "id"), &own->id, &kind) != 0 || kind != ARO_KIND_CHUNK) {
+        own->is_object = true;
+        if (aro_call_object(own->node, call, &object, error) != 0)
+            return -1;
+        own->id = object.id;
+        own->force = false;
+        return 0;
+    }
+    aro_content_where(own->node->content, &own->id, &where);
+    if (!where.in_memory && !where.on_disk)
+        return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", aro_call_text(call, "id"));
+    return 0;
+}
+
+void aro_handle_evict(void *arg, struct aro_call *call)
+{
+    struct evict_job *own = calloc(1, sizeof(*own));
+    struct aro_error error;
+
+    aro_error_set(&error, ARO_E_CONTROL_RESOURCES, "no memory for an evict");
+    if (own != NULL) {
+        own->job = (struct aro_job){.turn = turn, .cancel = cancel};
+        own->node = arg;
+        own->force = aro_call_flag(call, "force");
+        if (find_target(own, call, &error) == 0 &&
+            aro_job_start(own->node->jobs, &own->job, call, &error) == 0)
+            return;
+    }
+    aro_call_fail(call, &error);
+    free(own);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/metrics.h"
+
+#define VALUE(group, name, sentence)                                                               \
+    {#group, #name, sentence, offsetof(struct aro_metrics, group.name), false},
+#define FLAG(group, name, sentence)                                                                \
+    {#group, #name, sentence, offsetof(struct aro_metrics, group.name), true},
+#define SERVER(name, sentence)                                                                     \
+    {"control", #name, sentence, offsetof(struct aro_metrics, control.server.name), false},
+
+/* clang-format off */
+const struct aro_metric aro_metric_list[] = {
+    VALUE(cache, bytes_total, "size of the chunk memory")
+    VALUE(cache, bytes_used_now, "chunk memory handed out, the lcores' stock included")
+    VALUE(cache, bytes_chunks_now, "payload of the chunks in memory")
+    VALUE(cache, entries_now, "chunks in memory")
+    VALUE(cache, entries_max, "chunks that fit the table")
+    VALUE(cache, pinned_now, "chunks that an answer under way holds")
+    VALUE(cache, retired_now, "chunks unlinked whose memory is not free yet")
+    VALUE(cache, admitted, "chunks that came into memory")
+    VALUE(cache, evicted, "chunks that the policy sent out")
+    VALUE(cache, removed, "chunks removed by request")
+    VALUE(cache, abandoned, "disk reads into memory that failed")
+    VALUE(cache, stock_empty, "times an lcore found no chunk memory at hand")
+    VALUE(cache, index_full, "chunks turned away because the table was full")
+    VALUE(cache, alloc_failed, "times the control thread found no chunk memory")
+    VALUE(store, size_bytes, "disk space that the store may take")
+    VALUE(store, bytes_files_now, "size of all segment files")
+    VALUE(store, bytes_chunks_now, "payload of the chunks on disk")
+    VALUE(store, chunks_now, "chunks on disk")
+    VALUE(store, objects_now, "objects on disk")
+    VALUE(store, segments_now, "segment files")
+    VALUE(store, bytes_written, "bytes written to segment files")
+    VALUE(store, writes, "write operations")
+    VALUE(store, syncs, "sync operations")
+    VALUE(store, sync_failures, "sync operations that failed")
+    VALUE(store, write_failures, "write operations that failed")
+    VALUE(store, quarantined, "chunks whose bytes disagreed with their checksum")
+    VALUE(store, recovered_chunks, "chunks found at the last start")
+    VALUE(store, recovered_torn, "records that did not verify at the last start, dropped")
+    VALUE(store, recovered_lost, "segments set aside at the last start: one of their files was missing")
+    VALUE(store, objects_dropped, "objects dropped at the last start: their manifest was not on disk")
+    FLAG(store, direct, "reads and writes bypass the page cache (O_DIRECT)")
+    FLAG(store, writable, "the store takes writes")
+    SERVER(clients_now, "clients of the control socket")
+    SERVER(clients_accepted, "clients that connected")
+    SERVER(clients_refused, "clients turned away because there were too many")
+    SERVER(clients_dropped, "clients dropped because they did not read their answers")
+    SERVER(lines, "request lines received")
+    SERVER(lines_too_long, "lines longer than the limit")
+    VALUE(control, requests, "requests")
+    VALUE(control, errors, "requests answered with an error")
+    VALUE(control, jobs_now, "long commands under way")
+    VALUE(control, rounds, "rounds of the control thread's loop")
+    VALUE(control, longest_round_us, "longest round of the control thread's loop")
+};
+/* clang-format on */
+
+const size_t aro_metric_count = sizeof(aro_metric_list) / sizeof(aro_metric_list[0]);
+
+uint64_t aro_metric_read(const struct aro_metrics *metrics, const struct aro_metric *metric)
+{
+    const char *at = (const char *)metrics + metric->offset;
+
+    return metric->flag ? *(const bool *)(const void *)at : *(const uint64_t *)(const void *)at;
+}

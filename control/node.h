@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Everything the control thread holds, in the order it was made. One per process, passed to whoever
+ * needs it; control/phases.c makes and unmakes it.
+ */
+#ifndef ARO_CONTROL_NODE_H
+#define ARO_CONTROL_NODE_H
+
+#include "cache/cache.h"
+#include "cache/disk/store.h"
+#include "control/config.h"
+#include "control/content.h"
+#include "control/jobs.h"
+#include "control/log.h"
+#include "control/loop.h"
+#include "control/rpc.h"
+#include "control/server.h"
+
+struct aro_eal;
+
+struct aro_node {
+    struct aro_config config;
+    const char *config_path;
+    struct aro_log log;
+    bool stop; /* leave the loop */
+    uint64_t started_ns;
+
+    int lock_fd;
+    int signal_fd;
+    struct aro_loop *loop;
+    struct aro_eal *eal;
+    bool eal_huge;
+    uint64_t eal_memory_bytes;
+    void *region;
+    bool region_huge;
+    struct aro_uring *ring;
+    struct aro_cache *cache;
+    struct aro_store *store;     /* NULL: memory only */
+    struct aro_content *content; /* objects, puts, reads by control */
+    struct aro_dataplane_config dataplane_config;
+    struct aro_dataplane *dataplane;
+    struct aro_rpc *rpc;
+    struct aro_server *server;
+    struct aro_jobs *jobs;
+
+    struct aro_watch signal_watch, ring_watch, dataplane_watch;
+    struct aro_chore housekeeping;
+};
+
+/* The handler of a command; every command of the table has one. */
+aro_handler *aro_node_handler(const char *name);
+
+#endif

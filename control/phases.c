@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/phases.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/eal.h"
+#include "control/profile.h"
+
+enum {
+    RING_DEPTH = 512, /* of the control thread: store and puts */
+    REAP_MAX = 128,
+    MAINTAIN_MAX = 256, /* entries per turn */
+    STOP_JOBS_NS_MAX = 2000000000,
+};
+
+#define NODE_OF(member, pointer)                                                                   \
+    ((struct aro_node *)(void *)((char *)(pointer)-offsetof(struct aro_node, member)))
+
+static int fail_resource(struct aro_error *error, const char *what)
+{
+    return aro_error_set(error, ARO_E_CONTROL_RESOURCES, "%s: %s", what, strerror(errno));
+}
+
+static uint64_t secret(void)
+{
+    uint64_t value;
+
+    if (getrandom(&value, sizeof(value), 0) != sizeof(value))
+        abort(); /* cannot happen once the kernel is up: at most 256 bytes are never short */
+    return value;
+}
+
+/* ---- runtime directory: one daemon each ---- */
+
+static int runtime_start(struct aro_node *node, struct aro_error *error)
+{
+    const char *dir = node->config.runtime_dir;
+    char path[ARO_CONFIG_PATH_BYTES + 8];
+
+    node->lock_fd = -1;
+    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+        return aro_error_set(error, ARO_E_RUNTIME_DIR, "%s: %s", dir, strerror(errno));
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    node->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (node->lock_fd < 0)
+        return aro_error_set(error, ARO_E_RUNTIME_DIR, "%s: %s", path, strerror(errno));
+    if (flock(node->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return aro_error_set(error, ARO_E_RUNTIME_LOCKED, "%s is locked", path);
+    return 0;
+}
+
+static void runtime_stop(struct aro_node *node)
+{
+    if (node->lock_fd >= 0)
+        close(node->lock_fd); /* the file stays: unlinking it could free somebody else's lock */
+}
+
+/* ---- loop and signals ---- */
+
+static void on_signal(struct aro_watch *watch, uint32_t events)
+{
+    struct aro_node *node = NODE_OF(signal_watch, watch);
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    aro_log(&node->log, ARO_LOG_INFO, "stopping", "by=signal:%u", info.ssi_signo);
+    node->stop = true;
+}
+
+static int loop_start(struct aro_node *node, struct aro_error *error)
+{
+    sigset_t signals;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL); /* before EAL: its threads inherit the mask */
+    node->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    node->loop = aro_loop_create();
+    if (node->signal_fd < 0 || node->loop == NULL)
+        return fail_resource(error, "event loop");
+    node->signal_watch = (struct aro_watch){.fd = node->signal_fd, .ready = on_signal};
+    errno = -aro_loop_add(node->loop, &node->signal_watch, EPOLLIN);
+    return errno != 0 ? fail_resource(error, "event loop") : 0;
+}
+
+static void loop_stop(struct aro_node *node)
+{
+    aro_loop_destroy(node->loop);
+    if (node->signal_fd > 0)
+        close(node->signal_fd);
+}
+
+/* ---- EAL and memory ---- */
+
+static int eal_start(struct aro_node *node, struct aro_error *error)
+{
+    node->eal = aro_eal_start(&node->config, &node->log, error);
+    if (node->eal == NULL)
+        return -1;
+    node->eal_huge = aro_eal_huge(node->eal);
+    node->eal_memory_bytes = aro_eal_memory_bytes(node->eal);
+    return 0;
+}
+
+static void eal_stop(struct aro_node *node)
+{
+    aro_eal_stop(node->eal);
+}
+
+static int region_start(struct aro_node *node, struct aro_error *error)
+{
+    node->region = aro_region_create(node->config.cache_memory_bytes, &node->region_huge, error);
+    return node->region != NULL ? 0 : -1;
+}
+
+static void region_stop(struct aro_node *node)
+{
+    aro_region_destroy(node->region, node->config.cache_memory_bytes);
+}
+
+/* ---- the control thread's ring ---- */
+
+static void on_completions(struct aro_watch *watch, uint32_t events)
+{
+    struct aro_node *node = NODE_OF(ring_watch, watch);
+
+    (void)events;
+    aro_uring_poll(node->ring, REAP_MAX);
+}
+
+static int ring_start(struct aro_node *node, struct aro_error *error)
+{
+    node->ring = aro_uring_create(RING_DEPTH);
+    if (node->ring == NULL)
+        return fail_resource(error, "io_uring");
+    node->ring_watch = (struct aro_watch){.fd = aro_uring_fd(node->ring), .ready = on_completions};
+    errno = -aro_loop_add(node->loop, &node->ring_watch, EPOLLIN);
+    return errno != 0 ? fail_resource(error, "event loop") : 0;
+}
+
+static void ring_stop(struct aro_node *node)
+{
+    aro_uring_destroy(node->ring);
+}
+
+/* ---- cache, store, content ---- */
+
+static void fill_dataplane_config(struct aro_node *node)
+{
+    const struct aro_config *config = &node->config;
+    struct aro_dataplane_config *to = &node->dataplane_config;
+
+    to->service_port = (uint16_t)config->service_port;
+    to->idle = (enum aro_idle)config->idle;
+    to->jobs_per_lcore = (uint32_t)config->jobs;
+    to->pending_per_lcore = (uint32_t)config->pending;
+    to->reads_per_lcore = (uint32_t)config->reads;
+    to->pending_deadline_us = (uint32_t)config->pending_deadline_us;
+    to->limits = (struct aro_limits){
+        .ceiling_bytes_per_s = config->ceiling_bytes_per_s,
+        .ceiling_net_bytes_per_s = config->ceiling_net_bytes_per_s,
+        .challenges_per_s = (uint32_t)config->challenges_per_s,
+        .challenges_net_per_s = (uint32_t)config->challenges_net_per_s,
+    };
+    memcpy(to->port, config->port, sizeof(to->port));
+    to->ports = config->ports;
+}
+
+static int cache_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_cache_config config = {
+        .region = node->region,
+        .region_bytes = node->config.cache_memory_bytes,
+        .entries_max = (uint32_t)node->config.cache_chunks_max,
+        .readers_max = node->config.lcores.count + 1, /* and the control thread */
+        .seed = secret(),
+        .policy = node->config.cache_policy,
+    };
+
+    fill_dataplane_config(node);
+    config.pins_per_reader = aro_dataplane_pins(&node->dataplane_config);
+    node->cache = aro_cache_create(&config, error);
+    return node->cache != NULL ? 0 : -1;
+}
+
+static void cache_stop(struct aro_node *node)
+{
+    aro_cache_destroy(node->cache);
+}
+
+static int store_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_store_config config = {
+        .path = node->config.store_path,
+        .size_bytes = node->config.store_size_bytes,
+        .segment_bytes = node->config.store_segment_bytes,
+        .chunks_max = node->config.store_chunks_max,
+        .seed = secret(),
+        .ring = node->ring,
+        .qsbr = aro_cache_qsbr(node->cache),
+    };
+
+    if (!node->config.has_store)
+        return 0;
+    node->store = aro_store_open(&config, NULL, NULL, error);
+    return node->store != NULL ? 0 : -1;
+}
+
+static void store_stop(struct aro_node *node)
+{
+    aro_store_close(node->store);
+}
+
+static int content_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_content_config config = {
+        .cache = node->cache, .store = node->store, .ring = node->ring, .seed = secret()};
+
+    node->content = aro_content_create(&config);
+    return node->content != NULL ? 0 : fail_resource(error, "reading by the control thread");
+}
+
+static void content_stop(struct aro_node *node)
+{
+    aro_content_destroy(node->content);
+}
+
+/* ---- data plane ---- */
+
+static void on_bell(struct aro_watch *watch, uint32_t events)
+{
+    (void)events;
+    aro_dataplane_poll(NODE_OF(dataplane_watch, watch)->dataplane);
+}
+
+static int dataplane_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_dataplane_config *config = &node->dataplane_config;
+    const char *dir = aro_profiles_dir(node->config.profile_dir);
+    int profiles = aro_profiles_read(dir, config->profile, ARO_PROFILES_MAX, error);
+
+    if (profiles < 0)
+        return -1;
+    config->profiles = (unsigned)profiles;
+    config->cache = node->cache;
+    config->store = node->store;
+    config->region = node->region;
+    config->region_bytes = node->config.cache_memory_bytes;
+    node->dataplane = aro_dataplane_create(config, error);
+    if (node->dataplane == NULL)
+        return -1;
+    node->dataplane_watch =
+        (struct aro_watch){.fd = aro_dataplane_fd(node->dataplane), .ready = on_bell};
+    errno = -aro_loop_add(node->loop, &node->dataplane_watch, EPOLLIN);
+    if (errno != 0)
+        return fail_resource(error, "event loop");
+    while (aro_cache_maintain(node->cache, MAINTAIN_MAX)) /* the lcores' first stock */
+        ;
+    return aro_dataplane_start(node->dataplane, error);
+}
+
+static void dataplane_stop(struct aro_node *node)
+{
+    if (node->dataplane == NULL)
+        return;
+    aro_dataplane_stop(node->dataplane);
+    aro_dataplane_destroy(node->dataplane);
+}
+
+/* ---- control socket ---- */
+
+static int server_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_server_config config = {
+        .loop = node->loop, .operator_uid = geteuid(), .line = aro_rpc_line, .gone = aro_rpc_gone};
+
+    node->rpc = aro_rpc_create(aro_node_handler, node);
+    config.arg = node->rpc;
+    node->server = aro_server_create(&config);
+    node->jobs =
+        aro_jobs_create(node->loop); /* its turn follows the server's: no wait in between */
+    if (node->jobs == NULL || node->rpc == NULL || node->server == NULL)
+        return fail_resource(error, "control socket");
+    return aro_server_listen(node->server, node->config.socket, (mode_t)node->config.socket_mode,
+                             node->config.socket_group, error);
+}
+
+static void server_stop(struct aro_node *node)
+{
+    aro_server_destroy(node->server);
+    aro_rpc_destroy(node->rpc);
+    aro_jobs_destroy(node->jobs);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *name;
+    int (*start)(struct aro_node *node, struct aro_error *error);
+    void (*stop)(struct aro_node *node);
+} phases[] = {
+    {"runtime", runtime_start, runtime_stop},       /* */
+    {"loop", loop_start, loop_stop},                /* */
+    {"eal", eal_start, eal_stop},                   /* */
+    {"region", region_start, region_stop},          /* */
+    {"ring", ring_start, ring_stop},                /* */
+    {"cache", cache_start, cache_stop},             /* */
+    {"store", store_start, store_stop},             /* */
+    {"content", content_start, content_stop},       /* */
+    {"dataplane", dataplane_start, dataplane_stop}, /* */
+    {"server", server_start, server_stop},
+};
+
+enum { PHASES = sizeof(phases) / sizeof(phases[0]) };
+
+/* Whatever comes back regularly: memory for the lcores, the store's timers, control's reads. */
+static int housekeep(struct aro_chore *chore, uint64_t now_ns)
+{
+    struct aro_node *node = NODE_OF(housekeeping, chore);
+    int wish_ms = ARO_CHORE_IDLE_MS;
+
+    (void)now_ns;
+    aro_dataplane_poll(node->dataplane);
+    if (aro_cache_maintain(node->cache, MAINTAIN_MAX))
+        wish_ms = ARO_CHORE_NOW;
+    else if (aro_cache_wanting(node->cache))
+        wish_ms = 1;
+    if (node->store != NULL)
+        aro_store_poll(node->store);
+    if (aro_content_poll(node->content))
+        wish_ms = wish_ms < 1 ? wish_ms : 1;
+    aro_uring_submit(node->ring);
+    return wish_ms;
+}
+
+static void stop_from(struct aro_node *node, unsigned phase)
+{
+    while (phase-- > 0)
+        phases[phase].stop(node);
+}
+
+int aro_node_start(struct aro_node *node, struct aro_error *error)
+{
+    char took[256] = "";
+    size_t used = 0;
+
+    node->started_ns = aro_now_ns();
+    for (unsigned i = 0; i < PHASES; i++) {
+        uint64_t began_ns = aro_now_ns();
+        if (phases[i].start(node, error) != 0) {
+            aro_log(&node->log, ARO_LOG_ERROR, "start-failed", "phase=%s", phases[i].name);
+            stop_from(node, i + 1);
+            return -1;
+        }
+        used += (size_t)snprintf(took + used, sizeof(took) - used, " %s_us=%llu", phases[i].name,
+                                 (unsigned long long)((aro_now_ns() - began_ns) / 1000));
+    }
+    node->housekeeping.turn = housekeep;
+    aro_loop_chore(node->loop, &node->housekeeping);
+    aro_log(&node->log, ARO_LOG_INFO, "arocached",
+            "ready version=" ARO_VERSION " pid=%d socket=%s ports=%u lcores=%u%s", (int)getpid(),
+            node->config.socket, node->config.ports, aro_dataplane_lcores(node->dataplane), took);
+    return 0;
+}
+
+void aro_node_run(struct aro_node *node)
+{
+    uint64_t began_ns;
+
+    aro_loop_run(node->loop, &node->stop);
+    began_ns = aro_now_ns();
+    aro_jobs_stop(node->jobs);
+    while (aro_jobs_now(node->jobs) > 0 && aro_now_ns() - began_ns < STOP_JOBS_NS_MAX)
+        aro_loop_once(node->loop, 1);
+}
+
+void aro_node_stop(struct aro_node *node)
+{
+    stop_from(node, PHASES);
+    aro_log(&node->log, ARO_LOG_INFO, "stopped", "uptime_us=%llu",
+            (unsigned long long)((aro_now_ns() - node->started_ns) / 1000));
+}

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/put.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache/base/sha256.h"
+#include "control/put_source.h"
+#include "dataplane/proto/manifest_build.h"
+
+enum {
+    READ_BYTES_PER_TURN = 256 << 10, /* a read of cached pages is copied in the submitting call */
+    UNDO_PER_TURN = 64,
+    RETRY_MS = 1,
+    STREAM_RETRY_MS = 2,
+};
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_WANTS_READ, /* memory is there; the read, or its rest, is to be queued */
+    SLOT_READING,
+    SLOT_FULL,    /* waits for its turn to be hashed */
+    SLOT_STORING, /* hashed; the store has not taken it yet */
+    SLOT_WRITING,
+};
+
+struct slot {
+    enum slot_state state;
+    struct aro_put *put;
+    struct aro_entry *entry;
+    struct aro_claim *claim;
+    struct aro_io io;
+    struct aro_store_op op;
+    uint64_t offset_bytes;
+    uint32_t want_bytes, filled_bytes, hashed_bytes;
+};
+
+/* A manifest that the builder emitted: it waits for memory of its own. */
+struct manifest {
+    struct manifest *next;
+    struct aro_id id;
+    uint32_t len_bytes;
+    uint8_t bytes[];
+};
+
+enum phase {
+    PHASE_TAKING,    /* reading, hashing, storing */
+    PHASE_RECORDING, /* the object record is being written */
+    PHASE_UNDOING,
+    PHASE_OVER,
+};
+
+struct aro_put {
+    enum phase phase;
+    struct aro_content *content;
+    struct aro_put_source source;
+    struct aro_sha256 *chunk_sha, *whole_sha;
+    struct aro_manifest_builder *builder;
+    struct manifest *manifests, **manifests_last;
+    struct aro_claim **claim; /* one per chunk taken in, manifests included */
+    uint64_t claims, claims_room;
+    uint64_t mark;
+    uint64_t memory_bytes; /* most that a put without a store may take */
+    struct aro_object object;
+    struct aro_store_op op; /* of the object record */
+    struct aro_error error; /* the first one */
+    uint64_t new_bytes, stored_bytes, hashed_bytes;
+    uint64_t read_at;              /* content offset of the next slot */
+    uint64_t next_read, next_hash; /* chunk numbers */
+    uint64_t moved_ns;             /* when memory last came free */
+    unsigned busy;                 /* operations that the ring or the store holds */
+    bool source_ended;
+    bool finished; /* the builder gave the object id */
+    bool failed;
+    unsigned slots;
+    struct slot slot[ARO_PUT_SLOTS_MAX];
+};
+
+static void fail(struct aro_put *put, enum aro_error_id id, const char *text)
+{
+    if (!put->failed)
+        aro_error_set(&put->error, id, "%s", text);
+    put->failed = true;
+}
+
+static void fail_store(struct aro_put *put, int error)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "the store: %s", strerror(-error));
+    if (error == -ENOSPC || error == -EDQUOT)
+        fail(put, ARO_E_STORE_FULL, text);
+    else
+        fail(put, ARO_E_STORE_FAILED, text);
+}
+
+static unsigned slots_for(uint64_t region_bytes, uint32_t chunk_bytes)
+{
+    uint64_t window_bytes = ARO_PUT_WINDOW_BYTES;
+    uint64_t slots;
+
+    if (window_bytes > region_bytes / 8)
+        window_bytes = region_bytes / 8;
+    slots = window_bytes / chunk_bytes;
+    return slots < 2 ? 2 : slots > ARO_PUT_SLOTS_MAX ? ARO_PUT_SLOTS_MAX : (unsigned)slots;
+}
+
+static int on_manifest(void *arg, const struct aro_id *id, const uint8_t *bytes, size_t len)
+{
+    struct aro_put *put = arg;
+    struct manifest *manifest = malloc(sizeof(*manifest) + len);
+
+    if (manifest == NULL)
+        return -ENOMEM;
+    manifest->next = NULL;
+    manifest->id = *id;
+    manifest->len_bytes = (uint32_t)len;
+    memcpy(manifest->bytes, bytes, len);
+    *put->manifests_last = manifest;
+    put->manifests_last = &manifest->next;
+    return 0;
+}
+
+struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_error *error)
+{
+    struct aro_put *put = calloc(1, sizeof(*put));
+    struct aro_store *store = aro_content_store(config->content);
+    struct aro_cache_stats stats;
+
+    if (!aro_manifest_chunk_bytes_valid(config->chunk_bytes)) {
+        aro_error_set(error, ARO_E_PARAMS_INVALID, "chunk_bytes must be a multiple of 4096");
+        goto fail;
+    }
+    if (put == NULL)
+        goto no_memory;
+    put->source.fd = -1;
+    if (aro_put_source_init(&put->source, config->fd, error) != 0)
+        goto fail;
+    put->content = config->content;
+    put->manifests_last = &put->manifests;
+    put->object.chunk_bytes = config->chunk_bytes;
+    snprintf(put->object.label, sizeof(put->object.label), "%s", config->label);
+    aro_cache_stats(aro_content_cache(config->content), &stats);
+    put->memory_bytes = stats.bytes_total - stats.bytes_total / 4;
+    put->slots = slots_for(stats.bytes_total, config->chunk_bytes);
+    for (unsigned i = 0; i < put->slots; i++)
+        put->slot[i].put = put;
+    put->mark = store != NULL ? aro_store_mark(store) : 0;
+    put->chunk_sha = aro_sha256_create();
+    put->whole_sha = aro_sha256_create();
+    put->builder = aro_manifest_builder_create(config->chunk_bytes, on_manifest, put);
+    if (put->chunk_sha != NULL && put->whole_sha != NULL && put->builder != NULL)
+        return put;
+no_memory:
+    aro_error_set(error, ARO_E_CONTROL_RESOURCES, "no memory for a put");
+fail:
+    close(config->fd);
+    if (put != NULL)
+        put->source.fd = -1;
+    aro_put_destroy(put);
+    return NULL;
+}
+
+void aro_put_destroy(struct aro_put *put)
+{
+    if (put == NULL)
+        return;
+    while (put->manifests != NULL) {
+        struct manifest *manifest = put->manifests;
+        put->manifests = manifest->next;
+        free(manifest);
+    }
+    aro_manifest_builder_destroy(put->builder);
+    aro_sha256_destroy(put->chunk_sha);
+    aro_sha256_destroy(put->whole_sha);
+    if (put->source.fd >= 0)
+        close(put->source.fd);
+    free(put->claim);
+    free(put);
+}
+
+/* ---- storing ---- */
+
+static void slot_free(struct slot *slot)
+{
+    if (slot->entry != NULL)
+        aro_cache_discard(aro_content_cache(slot->put->content), slot->entry);
+    slot->entry = NULL;
+    slot->state = SLOT_FREE;
+}
+
+/* The bytes are safe where they belong: now readers may find them. */
+static void slot_publish(struct slot *slot)
+{
+    struct aro_put *put = slot->put;
+    int result = aro_cache_insert(aro_content_cache(put->content), slot->entry);
+
+    slot->entry = NULL;
+    slot->state = SLOT_FREE;
+    if (aro_content_store(put->content) != NULL)
+        return; /* it can be read again from disk whenever memory has no room */
+    if (result == 0)
+        put->new_bytes += slot->want_bytes;
+    else if (result != -EEXIST)
+        fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
+}
+
+static void on_stored(struct aro_store_op *op, int result)
+{
+    struct slot *slot = (struct slot *)(void *)((char *)op - offsetof(struct slot, op));
+    struct aro_put *put = slot->put;
+
+    put->busy--;
+    if (result != 0) {
+        fail_store(put, result);
+        slot_free(slot);
+        return;
+    }
+    put->new_bytes += slot->want_bytes;
+    slot_publish(slot);
+}
+
+static bool claim(struct aro_put *put, struct slot *slot)
+{
+    struct aro_claim **grown;
+
+    if (put->claims == put->claims_room) {
+        uint64_t room = put->claims_room > 0 ? 2 * put->claims_room : 256;
+        grown = reallocarray(put->claim, room, sizeof(*grown));
+        if (grown == NULL) {
+            fail(put, ARO_E_CONTROL_RESOURCES, "no memory for the list of chunks");
+            return false;
+        }
+        put->claim = grown;
+        put->claims_room = room;
+    }
+    slot->claim = aro_claims_take(aro_content_claims(put->content), &slot->entry->id);
+    if (slot->claim == NULL) {
+        fail(put, ARO_E_OBJECT_TOO_LARGE, "more chunks than puts may have under way");
+        return false;
+    }
+    put->claim[put->claims++] = slot->claim;
+    return true;
+}
+
+/* Hands a hashed slot to the store (or straight to memory). False: come again. */
+static bool slot_store(struct slot *slot)
+{
+    struct aro_put *put = slot->put;
+    struct aro_store *store = aro_content_store(put->content);
+    int result;
+
+    if (store == NULL) {
+        slot->claim->fresh |= !aro_content_in_memory(put->content, &slot->entry->id);
+        slot_publish(slot);
+        return true;
+    }
+    slot->op.done = on_stored;
+    result =
+        aro_store_append(store, &slot->op, &slot->entry->id, slot->entry->data, slot->want_bytes);
+    if (result == -EAGAIN)
+        return false;
+    if (result == 0) {
+        slot->state = SLOT_WRITING;
+        slot->claim->fresh = true;
+        put->busy++;
+    } else if (result == -EEXIST) {
+        slot_publish(slot);
+    } else {
+        fail_store(put, result);
+        slot_free(slot);
+    }
+    return true;
+}
+
+/* The last piece of a stream is shorter than the memory taken for it. */
+static bool fit(struct slot *slot)
+{
+    struct aro_cache *cache = aro_content_cache(slot->put->content);
+    struct aro_entry *smaller;
+
+    if (slot->entry->len_bytes == slot->want_bytes)
+        return true;
+    if (aro_cache_alloc(cache, slot->want_bytes, &smaller) != 0)
+        return false;
+    memcpy(smaller->data, slot->entry->data, slot->want_bytes);
+    aro_cache_discard(cache, slot->entry);
+    slot->entry = smaller;
+    return true;
+}
+
+/* ---- hashing, in content order ---- */
+
+static void hashed(struct slot *slot)
+{
+    struct aro_put *put = slot->put;
+    uint32_t padding = -slot->want_bytes & 4095;
+    int result;
+
+    slot->entry->id = aro_sha256_final(put->chunk_sha);
+    memset(slot->entry->data + slot->want_bytes, 0, padding);
+    result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
+    if (result != 0) {
+        fail(put, result == -EFBIG ? ARO_E_OBJECT_TOO_LARGE : ARO_E_CONTROL_RESOURCES,
+             result == -EFBIG ? "longer than a manifest can describe" : "no memory for a manifest");
+        return;
+    }
+    put->object.chunks++;
+    put->next_hash++;
+    if (claim(put, slot))
+        slot->state = SLOT_STORING;
+}
+
+/* Both digests over each piece while it is in the CPU's cache. Returns how many bytes. */
+static uint32_t hash_step(struct aro_put *put)
+{
+    struct slot *slot = &put->slot[put->next_hash % put->slots];
+    uint32_t step;
+
+    if (slot->state != SLOT_FULL || put->manifests != NULL || !fit(slot))
+        return 0;
+    step = slot->want_bytes - slot->hashed_bytes;
+    if (step > ARO_HASH_STEP_BYTES)
+        step = ARO_HASH_STEP_BYTES;
+    for (uint32_t at = 0; at < step;) {
+        uint32_t piece = step - at < 16384 ? step - at : 16384;
+        const uint8_t *bytes = slot->entry->data + slot->hashed_bytes + at;
+        aro_sha256_update(put->chunk_sha, bytes, piece);
+        aro_sha256_update(put->whole_sha, bytes, piece);
+        at += piece;
+    }
+    slot->hashed_bytes += step;
+    put->hashed_bytes += step;
+    if (slot->hashed_bytes == slot->want_bytes)
+        hashed(slot);
+    return step;
+}
+
+/* ---- reading ---- */
+
+static void on_read(struct aro_io *io, int result)
+{
+    struct slot *slot = (struct slot *)(void *)((char *)io - offsetof(struct slot, io));
+    struct aro_put *put = slot->put;
+
+    put->busy--;
+    slot->state = SLOT_WANTS_READ;
+    if (result == -EAGAIN || result == -EINTR)
+        return;
+    if (result < 0) {
+        char text[128];
+        snprintf(text, sizeof(text), "reading the source: %s", strerror(-result));
+        fail(put, ARO_E_SOURCE_UNREADABLE, text);
+        return;
+    }
+    slot->filled_bytes += (uint32_t)result;
+    if (result == 0 && !put->source.stream) {
+        fail(put, ARO_E_SOURCE_CHANGED, "the file became shorter while it was read");
+    } else if (result == 0) {
+        put->source_ended = true;
+        slot->want_bytes = slot->filled_bytes;
+        if (slot->want_bytes == 0) { /* ended on a chunk boundary */
+            slot_free(slot);
+            put->next_read--;
+            return;
+        }
+    }
+    if (slot->filled_bytes == slot->want_bytes)
+        slot->state = SLOT_FULL;
+}
+
+/* Queues the read of a slot. False: not now. */
+static bool slot_read(struct slot *slot)
+{
+    struct aro_put *put = slot->put;
+
+    if (!aro_put_source_ready(&put->source))
+        return false;
+    slot->io.done = on_read;
+    if (aro_put_source_read(&put->source, aro_content_ring(put->content), &slot->io,
+                            slot->entry->data + slot->filled_bytes,
+                            slot->want_bytes - slot->filled_bytes,
+                            slot->offset_bytes + slot->filled_bytes) != 0)
+        return false;
+    slot->state = SLOT_READING;
+    put->busy++;
+    return true;
+}
+
+static bool nothing_to_read(const struct aro_put *put)
+{
+    return put->source_ended || (!put->source.stream && put->read_at == put->source.size_bytes);
+}
+
+/* A stream has one read under way at a time: its pieces come in order. */
+static bool stream_busy(const struct aro_put *put)
+{
+    const struct slot *last = &put->slot[(put->next_read - 1) % put->slots];
+
+    return put->source.stream && put->next_read > 0 &&
+           (last->state == SLOT_WANTS_READ || last->state == SLOT_READING);
+}
+
+/* Takes memory for the next chunk. False: none now, or nothing to read. */
+static bool slot_open(struct aro_put *put, uint64_t now_ns)
+{
+    struct slot *slot = &put->slot[put->next_read % put->slots];
+    uint64_t left = put->source.size_bytes - put->read_at;
+
+    if (slot->state != SLOT_FREE || nothing_to_read(put) || stream_busy(put))
+        return false;
+    slot->want_bytes = put->object.chunk_bytes;
+    if (!put->source.stream && left < slot->want_bytes)
+        slot->want_bytes = (uint32_t)left;
+    if (aro_cache_alloc(aro_content_cache(put->content), slot->want_bytes, &slot->entry) != 0)
+        return false;
+    put->moved_ns = now_ns;
+    slot->filled_bytes = slot->hashed_bytes = 0;
+    slot->offset_bytes = put->read_at;
+    slot->state = SLOT_WANTS_READ;
+    put->read_at += slot->want_bytes;
+    put->next_read++;
+    return true;
+}
+
+static void read_ahead(struct aro_put *put, uint64_t now_ns)
+{
+    uint32_t budget = READ_BYTES_PER_TURN;
+
+    for (unsigned i = 0; i < put->slots && budget > 0; i++) {
+        struct slot *slot = &put->slot[i];
+        if (slot->state == SLOT_WANTS_READ && slot_read(slot))
+            budget -= slot->want_bytes < budget ? slot->want_bytes : budget;
+    }
+    while (budget > 0 && slot_open(put, now_ns)) {
+        struct slot *slot = &put->slot[(put->next_read - 1) % put->slots];
+        if (!slot_read(slot))
+            break;
+        budget -= slot->want_bytes < budget ? slot->want_bytes : budget;
+    }
+}
+
+/* ---- turns ---- */
+
+/* Manifests take a free slot like any chunk. */
+static void place_manifest(struct aro_put *put, uint64_t now_ns)
+{
+    struct manifest *manifest = put->manifests;
+    struct slot *slot = NULL;
+
+    for (unsigned i = 0; i < put->slots && slot == NULL; i++)
+        if (put->slot[i].state == SLOT_FREE)
+            slot = &put->slot[i];
+    if (slot == NULL ||
+        aro_cache_alloc(aro_content_cache(put->content), manifest->len_bytes, &slot->entry) != 0)
+        return;
+    put->moved_ns = now_ns;
+    memcpy(slot->entry->data, manifest->bytes, manifest->len_bytes);
+    memset(slot->entry->data + manifest->len_bytes, 0, -manifest->len_bytes & 4095);
+    slot->entry->id = manifest->id;
+    slot->want_bytes = manifest->len_bytes;
+    slot->state = SLOT_STORING;
+    put->manifests = manifest->next;
+    if (put->manifests == NULL)
+        put->manifests_last = &put->manifests;
+    free(manifest);
+    if (!claim(put, slot))
+        slot_free(slot);
+}
+
+static void on_recorded(struct aro_store_op *op, int result)
+{
+    struct aro_put *put = (struct aro_put *)(void *)((char *)op - offsetof(struct aro_put, op));
+
+    put->busy--;
+    if (result != 0)
+        fail_store(put, result);
+    else
+        put->phase = PHASE_OVER;
+}
+
+/* Every chunk is stored: record the object. */
+static void record(struct aro_put *put)
+{
+    struct aro_store *store = aro_content_store(put->content);
+    struct timespec now;
+    int result;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    put->object.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    put->op.done = on_recorded;
+    if (store == NULL) {
+        if (aro_content_memory_add(put->content, &put->object) != 0)
+            fail(put, ARO_E_OBJECT_TOO_LARGE, "the list of objects in memory is full");
+        else
+            put->phase = PHASE_OVER;
+        return;
+    }
+    result = aro_store_object_add(store, &put->op, &put->object, put->mark);
+    if (result == -EAGAIN)
+        return;
+    if (result != 0) {
+        fail_store(put, result);
+        return;
+    }
+    put->busy++;
+    put->phase = PHASE_RECORDING;
+}
+
+static bool all_free(const struct aro_put *put)
+{
+    for (unsigned i = 0; i < put->slots; i++)
+        if (put->slot[i].state != SLOT_FREE)
+            return false;
+    return true;
+}
+
+static void finish_manifest(struct aro_put *put)
+{
+    int result;
+
+    put->object.digest = aro_sha256_final(put->whole_sha);
+    put->object.total_bytes = aro_manifest_builder_total_bytes(put->builder);
+    result = aro_manifest_builder_finish(put->builder, &put->object.digest, &put->object.id);
+    put->finished = true;
+    if (result != 0)
+        fail(put, ARO_E_CONTROL_RESOURCES, "no memory for a manifest");
+}
+
+/* Without a store nothing brings an evicted chunk back. */
+static void check_memory(struct aro_put *put)
+{
+    if (aro_content_store(put->content) != NULL)
+        return;
+    if (put->hashed_bytes > put->memory_bytes || put->source.size_bytes > put->memory_bytes)
+        fail(put, ARO_E_OBJECT_TOO_LARGE,
+             "there is no store, and the content does not fit into three quarters of the memory");
+}
+
+static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
+{
+    uint32_t worked = 0, step;
+
+    for (unsigned i = 0; i < put->slots; i++)
+        if (put->slot[i].state == SLOT_STORING)
+            worked += slot_store(&put->slot[i]);
+    if (put->manifests != NULL)
+        place_manifest(put, now_ns);
+    read_ahead(put, now_ns);
+    while (worked < ARO_HASH_TURN_BYTES / 2 && !put->failed && (step = hash_step(put)) > 0)
+        worked += step;
+    check_memory(put);
+    if (!put->finished && nothing_to_read(put) && put->next_hash == put->next_read &&
+        put->manifests == NULL)
+        finish_manifest(put);
+    if (put->finished && put->manifests == NULL && all_free(put) && !put->failed)
+        record(put);
+    return worked;
+}
+
+/* Gives every claim back; what only this put had stored goes. Bounded: true while there is more. */
+static bool release_claims(struct aro_put *put, bool kept)
+{
+    for (unsigned n = 0; n < UNDO_PER_TURN && put->claims > 0; n++) {
+        struct aro_claim *one = put->claim[--put->claims];
+        struct aro_id id = one->id;
+        if (aro_claims_release(aro_content_claims(put->content), one, kept))
+            aro_content_chunk_remove(put->content, &id);
+    }
+    return put->claims > 0;
+}
+
+static int undo_turn(struct aro_put *put)
+{
+    for (unsigned i = 0; i < put->slots; i++)
+        if (put->slot[i].state != SLOT_READING && put->slot[i].state != SLOT_WRITING)
+            slot_free(&put->slot[i]);
+    if (put->busy > 0)
+        return RETRY_MS;
+    if (release_claims(put, false))
+        return 0;
+    put->phase = PHASE_OVER;
+    return -1;
+}
+
+/* Memory was found for a piece of the stream, and the stream has nothing yet: as slow as it is. */
+static bool waits_for_source(const struct aro_put *put)
+{
+    for (unsigned i = 0; i < put->slots; i++)
+        if (put->slot[i].state == SLOT_WANTS_READ)
+            return true;
+    return false;
+}
+
+int aro_put_turn(struct aro_put *put, uint64_t now_ns)
+{
+    uint32_t worked = 0;
+
+    if (put->phase == PHASE_TAKING && !put->failed)
+        worked = take_turn(put, now_ns);
+    if (put->moved_ns == 0 || put->busy > 0 || worked > 0 || waits_for_source(put))
+        put->moved_ns = now_ns;
+    if (now_ns - put->moved_ns > ARO_PUT_STALL_NS_MAX)
+        fail(put, ARO_E_MEMORY_TIGHT, "waited 4 s and no chunk memory came free");
+    if (put->phase == PHASE_OVER && !put->failed)
+        return release_claims(put, true) ? 0 : -1;
+    if (put->failed) {
+        put->phase = PHASE_UNDOING;
+        return undo_turn(put);
+    }
+    if (worked > 0)
+        return 0;
+    return put->source.stream ? STREAM_RETRY_MS : RETRY_MS;
+}
+
+void aro_put_cancel(struct aro_put *put)
+{
+    if (put->phase == PHASE_TAKING)
+        fail(put, ARO_E_JOB_CANCELLED, "the put was cancelled");
+}
+
+uint64_t aro_put_done_bytes(const struct aro_put *put)
+{
+    return put->hashed_bytes;
+}
+
+uint64_t aro_put_total_bytes(const struct aro_put *put)
+{
+    return put->source.size_bytes;
+}
+
+int aro_put_result(const struct aro_put *put, struct aro_put_result *ret, struct aro_error *error)
+{
+    if (put->failed) {
+        *error = put->error;
+        return -1;
+    }
+    *ret = (struct aro_put_result){.object = put->object,
+                                   .new_bytes = put->new_bytes,
+                                   .durable = aro_content_store(put->content) != NULL};
+    return 0;
+}
