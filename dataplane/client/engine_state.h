@@ -18,7 +18,7 @@
 enum {
     ENGINE_SLOTS_MAX = 256,
     ENGINE_SLOTS_MIN = 4,
-    ENGINE_RANDOM_WORDS = 64, /* drawn at once: one system call for so many requests */
+    ENGINE_RANDOM_WORDS = 32, /* drawn at once: one system call for so many requests */
     ENGINE_DISAGREEMENTS_MAX = 16,
 };
 

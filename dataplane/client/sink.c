@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/client/sink.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "cache/base/sha256.h"
+
+/*
+ * A ring with three positions: given >= done >= collected. The first thread advances given and
+ * collected, the second done; the mutex is only for sleeping.
+ */
+struct aro_sink {
+    struct aro_piece pieces[ARO_SINK_PIECES_MAX];
+    atomic_uint given;
+    atomic_uint done;
+    unsigned collected;
+    atomic_int refusal;
+    bool ending; /* under the mutex */
+    arocache_sink *callback;
+    void *arg;
+    struct aro_sha256 *digest; /* NULL: not wanted */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+};
+
+static void piece_handle(struct aro_sink *sink, const struct aro_piece *piece)
+{
+    if (atomic_load_explicit(&sink->refusal, memory_order_relaxed) != 0)
+        return; /* it has given up: the rest only passes through */
+    int refusal = sink->callback(sink->arg, piece->bytes, piece->len_bytes);
+    if (refusal != 0)
+        atomic_store_explicit(&sink->refusal, refusal, memory_order_relaxed);
+    else if (sink->digest != NULL)
+        aro_sha256_update(sink->digest, piece->bytes, piece->len_bytes);
+}
+
+/* Sleeps until a piece was given. False: the end. */
+static bool piece_wait(struct aro_sink *sink, unsigned done)
+{
+    bool more;
+
+    pthread_mutex_lock(&sink->mutex);
+    while (atomic_load(&sink->given) == done && !sink->ending)
+        pthread_cond_wait(&sink->changed, &sink->mutex);
+    more = atomic_load(&sink->given) != done && !sink->ending;
+    pthread_mutex_unlock(&sink->mutex);
+    return more;
+}
+
+static void *sink_run(void *arg)
+{
+    struct aro_sink *sink = arg;
+
+    for (unsigned done = 0; piece_wait(sink, done);) {
+        piece_handle(sink, &sink->pieces[done % ARO_SINK_PIECES_MAX]);
+        pthread_mutex_lock(&sink->mutex);
+        atomic_store(&sink->done, ++done);
+        pthread_cond_broadcast(&sink->changed);
+        pthread_mutex_unlock(&sink->mutex);
+    }
+    return NULL;
+}
+
+struct aro_sink *aro_sink_create(arocache_sink *callback, void *arg, bool digest)
+{
+    struct aro_sink *sink = calloc(1, sizeof(*sink));
+    int error = ENOMEM;
+
+    if (sink == NULL)
+        return NULL;
+    sink->callback = callback;
+    sink->arg = arg;
+    pthread_mutex_init(&sink->mutex, NULL);
+    pthread_cond_init(&sink->changed, NULL);
+    if (digest && (sink->digest = aro_sha256_create()) == NULL)
+        goto fail;
+    error = pthread_create(&sink->thread, NULL, sink_run, sink);
+    if (error != 0)
+        goto fail;
+    return sink;
+fail:
+    aro_sha256_destroy(sink->digest);
+    free(sink);
+    errno = error;
+    return NULL;
+}
+
+void aro_sink_destroy(struct aro_sink *sink)
+{
+    if (sink == NULL)
+        return;
+    pthread_mutex_lock(&sink->mutex);
+    sink->ending = true;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->mutex);
+    pthread_join(sink->thread, NULL);
+    pthread_cond_destroy(&sink->changed);
+    pthread_mutex_destroy(&sink->mutex);
+    aro_sha256_destroy(sink->digest);
+    free(sink);
+}
+
+bool aro_sink_has_room(const struct aro_sink *sink)
+{
+    return atomic_load(&sink->given) - sink->collected < ARO_SINK_PIECES_MAX;
+}
+
+void aro_sink_give(struct aro_sink *sink, const struct aro_piece *piece)
+{
+    unsigned given = atomic_load(&sink->given);
+
+    sink->pieces[given % ARO_SINK_PIECES_MAX] = *piece;
+    pthread_mutex_lock(&sink->mutex);
+    atomic_store(&sink->given, given + 1);
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->mutex);
+}
+
+bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret)
+{
+    if (sink->collected == atomic_load_explicit(&sink->done, memory_order_acquire))
+        return false;
+    *ret = sink->pieces[sink->collected++ % ARO_SINK_PIECES_MAX];
+    return true;
+}
+
+void aro_sink_drain(struct aro_sink *sink)
+{
+    pthread_mutex_lock(&sink->mutex);
+    while (atomic_load(&sink->done) != atomic_load(&sink->given))
+        pthread_cond_wait(&sink->changed, &sink->mutex);
+    pthread_mutex_unlock(&sink->mutex);
+}
+
+int aro_sink_refusal(const struct aro_sink *sink)
+{
+    return atomic_load(&sink->refusal);
+}
+
+struct aro_id aro_sink_digest(struct aro_sink *sink)
+{
+    return aro_sha256_final(sink->digest);
+}
