@@ -120,8 +120,10 @@ static int ports_init(struct aro_dataplane *dataplane, struct aro_error *error)
     for (unsigned p = 0; p < dataplane->ports; p++) {
         struct aro_port *port = &dataplane->port[p];
         struct rte_mempool *pool[ARO_LCORES_MAX];
-        for (uint16_t q = 0; q < port->queues; q++)
-            pool[q] = lcore_of(dataplane, port->config.lcore[q])->frames;
+        for (uint16_t q = 0; q < port->queues; q++) {
+            const struct aro_lcore *lcore = lcore_of(dataplane, port->config.lcore[q]);
+            pool[q] = lcore == NULL ? NULL : lcore->frames; /* queues_assign made all known */
+        }
         if (aro_port_configure(port, pool, error) != 0)
             return -1;
     }

@@ -82,8 +82,12 @@ struct aro_lcore {
     int cpu;
 };
 
-/* The body of an lcore: runs until stop. arg: struct aro_lcore. */
+/* The body of an lcore: open, turns until stop, close. arg: struct aro_lcore. */
 int aro_lcore_main(void *arg);
+/* Its parts, all on one thread. close gives up what is under way and counts it as partial. */
+void aro_lcore_open(struct aro_lcore *lcore);
+void aro_lcore_turn(struct aro_lcore *lcore);
+void aro_lcore_close(struct aro_lcore *lcore);
 
 /* Wakes control when the cache wants it (at most once per millisecond: it is a system call). */
 void aro_bell_ring(struct aro_lcore *lcore);

@@ -28,27 +28,25 @@ static void gauges_set(struct aro_lcore *lcore)
     lcore->counters.loops++;
 }
 
-static void lcore_loop(struct aro_lcore *lcore)
+void aro_lcore_turn(struct aro_lcore *lcore)
 {
-    while (!atomic_load_explicit(&lcore->stop, memory_order_relaxed)) {
-        unsigned work;
+    unsigned work;
 
-        clock_read(lcore);
-        work = aro_rx_burst(lcore);
-        work += aro_mailbox_take(lcore);
-        work += aro_reads_reap(lcore);
-        work += aro_reads_verify(lcore);
-        work += aro_pending_expire(lcore);
-        work += aro_jobs_send(lcore);
-        work += aro_tx_flush(lcore);
-        work += aro_jobs_reap(lcore);
-        if (lcore->disk != NULL)
-            aro_disk_submit(lcore->disk);
-        aro_bell_ring(lcore);
-        aro_cache_quiescent(lcore->reader);
-        gauges_set(lcore);
-        aro_idle_turn(lcore, work);
-    }
+    clock_read(lcore);
+    work = aro_rx_burst(lcore);
+    work += aro_mailbox_take(lcore);
+    work += aro_reads_reap(lcore);
+    work += aro_reads_verify(lcore);
+    work += aro_pending_expire(lcore);
+    work += aro_jobs_send(lcore);
+    work += aro_tx_flush(lcore);
+    work += aro_jobs_reap(lcore);
+    if (lcore->disk != NULL)
+        aro_disk_submit(lcore->disk);
+    aro_bell_ring(lcore);
+    aro_cache_quiescent(lcore->reader);
+    gauges_set(lcore);
+    aro_idle_turn(lcore, work);
 }
 
 /* What is under way is given up: slices were sent of some, of others none. */
@@ -73,12 +71,11 @@ static void tx_give_up(struct aro_lcore *lcore)
     }
 }
 
-int aro_lcore_main(void *arg)
+void aro_lcore_open(struct aro_lcore *lcore)
 {
-    struct aro_lcore *lcore = arg;
-
     aro_idle_init();
     lcore->cpu = sched_getcpu();
+    clock_read(lcore);
     if (lcore->store != NULL) {
         const struct aro_disk_reader_config config = {
             .store = lcore->store,
@@ -91,14 +88,28 @@ int aro_lcore_main(void *arg)
     }
     aro_cache_online(lcore->reader);
     atomic_store_explicit(&lcore->running, true, memory_order_release);
-    lcore_loop(lcore);
+}
+
+void aro_lcore_close(struct aro_lcore *lcore)
+{
     if (lcore->disk != NULL)
         aro_pending_stop(lcore);
     tx_give_up(lcore);
     jobs_give_up(lcore);
     aro_disk_reader_destroy(lcore->disk);
     lcore->disk = NULL;
+    gauges_set(lcore);
     aro_cache_offline(lcore->reader);
     atomic_store_explicit(&lcore->running, false, memory_order_release);
+}
+
+int aro_lcore_main(void *arg)
+{
+    struct aro_lcore *lcore = arg;
+
+    aro_lcore_open(lcore);
+    while (!atomic_load_explicit(&lcore->stop, memory_order_relaxed))
+        aro_lcore_turn(lcore);
+    aro_lcore_close(lcore);
     return 0;
 }
