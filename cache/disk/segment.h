@@ -111,6 +111,14 @@ void aro_segment_lose(struct aro_segment *segment);
 
 /* Commits pending records; the outcome shows as step IDLE and an empty batch. */
 void aro_segment_commit(struct aro_segment *segment);
+/* One of its steps has ended. */
+void aro_segment_commit_done(struct aro_segment *segment, int result);
+
+static inline uint32_t aro_segment_batch_bytes(const struct aro_segment *segment)
+{
+    return (uint32_t)(segment->batch.count * sizeof(struct aro_record));
+}
+
 /* Takes the step's operation to the ring if it is not there yet; follows grace periods. */
 void aro_segment_advance(struct aro_segment *segment);
 

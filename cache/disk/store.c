@@ -160,17 +160,24 @@ static void start_cycle(struct aro_store *store)
     aro_store_advance(store);
 }
 
+static void run_dry(struct aro_store *store)
+{
+    aro_store_deliver(store);
+    while (is_working(store) && aro_uring_wait(store->ring) == 0) {
+        aro_uring_reap(store->ring, ARO_STORE_OPS_MAX);
+        aro_store_deliver(store);
+    }
+}
+
 /* Lets what is under way end, then commits what nobody synced; what fails now stays uncommitted. */
 void aro_store_close(struct aro_store *store)
 {
     if (store == NULL)
         return;
-    for (int round = 0; round < 2; round++) {
-        while (is_working(store) && aro_uring_wait(store->ring) == 0)
-            aro_uring_reap(store->ring, ARO_STORE_OPS_MAX);
-        if (round == 0)
-            start_cycle(store);
-    }
+    run_dry(store);
+    if (store->cycle == ARO_CYCLE_IDLE)
+        start_cycle(store);
+    run_dry(store);
     free_store(store);
 }
 

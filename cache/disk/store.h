@@ -103,7 +103,7 @@ struct aro_store_stats {
 struct aro_store *aro_store_open(const struct aro_store_config *config,
                                  void (*progress)(void *arg, uint64_t done, uint64_t total),
                                  void *arg, struct aro_error *error);
-/* Writer; nothing in flight. Takes NULL. */
+/* Writer; no reader is left. Ends what is in flight, syncs the rest. Takes NULL. */
 void aro_store_close(struct aro_store *store);
 
 /* ---- readers ---- */
