@@ -210,14 +210,24 @@ static void path_of(const struct fixture *f, const char *name, char path[512])
     snprintf(path, 512, "%s/%s", f->dir, name);
 }
 
-uint64_t fixture_file_size(const struct fixture *f, const char *name)
+static struct stat status_of(const struct fixture *f, const char *name)
 {
     char path[512];
     struct stat status;
 
     path_of(f, name, path);
     cr_assert_eq(stat(path, &status), 0, "%s: %s", path, strerror(errno));
-    return (uint64_t)status.st_size;
+    return status;
+}
+
+uint64_t fixture_file_size(const struct fixture *f, const char *name)
+{
+    return (uint64_t)status_of(f, name).st_size;
+}
+
+uint64_t fixture_inode(const struct fixture *f, const char *name)
+{
+    return (uint64_t)status_of(f, name).st_ino;
 }
 
 void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_bytes)

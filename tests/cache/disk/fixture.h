@@ -52,6 +52,7 @@ int fixture_check(struct fixture *f, uint32_t n, uint32_t len_bytes);
 
 /* File helpers; name is relative to the store. */
 uint64_t fixture_file_size(const struct fixture *f, const char *name);
+uint64_t fixture_inode(const struct fixture *f, const char *name);
 void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_bytes);
 void fixture_flip_bit(const struct fixture *f, const char *name, uint64_t bit);
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t n,

@@ -13,11 +13,14 @@
 #include "cache/base/sha256.h"
 #include "cache/disk/places.h"
 
-enum { READERS = 3, STEADY = 200, MOVING = 600, CHUNKS_MAX = 1000 };
+enum { READERS = 3, CHUNKS_MAX = 1000 };
 
 static struct {
     struct aro_places *places;
-    struct aro_id id[STEADY + MOVING];
+    uint32_t steady; /* chunks that stay */
+    uint32_t moving; /* chunks that come and go */
+    struct aro_id id[CHUNKS_MAX];
+    uint32_t generation[CHUNKS_MAX]; /* writer; 0: not there */
     _Atomic bool stop;
     _Atomic uint64_t wrong, missing, lookups;
 } shared;
@@ -47,13 +50,13 @@ static void *read_all(void *arg)
     while (!atomic_load(&shared.stop)) {
         struct aro_place place;
         unsigned nth = 0;
-        uint32_t chunk = (n = n * 1664525u + 1013904223u) % (STEADY + MOVING);
+        uint32_t chunk = (n = n * 1664525u + 1013904223u) % (shared.steady + shared.moving);
         while (aro_places_find(shared.places, &shared.id[chunk], nth, &place) == 0) {
             if (!is_whole(&place))
                 atomic_fetch_add(&shared.wrong, 1);
             nth++;
         }
-        if (nth == 0 && chunk < STEADY)
+        if (nth == 0 && chunk < shared.steady)
             atomic_fetch_add(&shared.missing, 1);
         atomic_fetch_add_explicit(&shared.lookups, 1, memory_order_relaxed);
     }
@@ -62,11 +65,11 @@ static void *read_all(void *arg)
 
 static int write_all(uint32_t operations)
 {
-    static uint32_t generation[STEADY + MOVING]; /* 0: not there */
+    uint32_t *generation = shared.generation;
     uint32_t seed = 11;
 
     for (uint32_t i = 1; i <= operations; i++) {
-        uint32_t n = STEADY + (seed = seed * 1664525u + 1013904223u) % MOVING;
+        uint32_t n = shared.steady + (seed = seed * 1664525u + 1013904223u) % shared.moving;
         struct aro_place place = place_of(n, generation[n] != 0 ? generation[n] : i);
         int error = generation[n] != 0 ? aro_places_erase(shared.places, &shared.id[n], &place)
                                        : aro_places_insert(shared.places, &shared.id[n], &place);
@@ -79,18 +82,20 @@ static int write_all(uint32_t operations)
     return 0;
 }
 
-int main(int argc, char **argv)
+static int run(uint32_t steady, uint32_t moving, uint64_t mask, uint32_t operations)
 {
-    uint32_t operations = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 300000;
     pthread_t thread[READERS];
     uint32_t seed[READERS];
     int failed = 0;
 
-    shared.places = aro_places_create(CHUNKS_MAX, 5, 0xffff); /* some fingerprints collide */
-    for (uint32_t n = 0; n < STEADY + MOVING; n++) {
+    memset(&shared, 0, sizeof(shared));
+    shared.steady = steady;
+    shared.moving = moving;
+    shared.places = aro_places_create(steady + moving, 5, mask);
+    for (uint32_t n = 0; n < steady + moving; n++) {
         struct aro_place place = place_of(n, 0);
         shared.id[n] = aro_sha256(&n, sizeof(n));
-        if (n < STEADY)
+        if (n < steady)
             failed |= aro_places_insert(shared.places, &shared.id[n], &place) != 0;
     }
     for (uint32_t t = 0; t < READERS; t++) {
@@ -105,4 +110,11 @@ int main(int argc, char **argv)
            (unsigned long)shared.wrong, (unsigned long)shared.missing);
     aro_places_destroy(shared.places);
     return failed || shared.wrong != 0 || shared.missing != 0;
+}
+
+int main(int argc, char **argv)
+{
+    uint32_t operations = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 300000;
+
+    return run(200, 600, 0xffff, operations) | run(2, 6, 0, operations * 40);
 }

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include "tests/cache/disk/faults.h"
 
@@ -170,11 +172,40 @@ Test(faults, the_budget_is_a_full_disk_too)
         cr_assert_eq(fixture_check(&f, i, 500000), 1);
 }
 
+Test(faults, a_really_full_file_system_takes_chunks_again_once_there_is_room)
+{
+    uint32_t n = 0;
+    int result;
+
+    fixture_close(&f);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", f.dir, "tmpfs", 0, "size=5m") != 0)
+        cr_skip_test("needs root to mount a small file system");
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    while ((result = fixture_append(&f, n, 500000)) == 0)
+        n++;
+    cr_assert_eq(result, -ENOSPC);
+    cr_assert_eq(n, 2u * 4); /* two segments of 2 MiB */
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    cr_assert_eq(fixture_append(&f, n, 500000), -ENOSPC);
+    cr_assert_eq(mount("none", f.dir, "tmpfs", MS_REMOUNT, "size=12m"), 0);
+    cr_assert_eq(fixture_append(&f, n, 500000), 0);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_reopen(&f);
+    for (uint32_t i = 0; i <= n; i++)
+        cr_assert_eq(fixture_check(&f, i, 500000), 1);
+    fixture_close(&f);
+    umount(f.dir);
+}
+
 static void failed_log(enum fault_kind kind)
 {
+    uint64_t inode;
+
     for (uint32_t n = 1; n < 5; n++)
         cr_assert_eq(fixture_append(&f, n, LEN), 0);
     cr_assert_eq(fixture_object_add(&f, 1, LEN, 0), 0);
+    inode = fixture_inode(&f, "objects.log");
     faults_order(kind, "objects.log", 0, 1, -EIO);
     cr_assert_eq(fixture_object_add(&f, 2, LEN, 0), -EIO);
     cr_assert_not(object_is_there(2));
@@ -182,6 +213,7 @@ static void failed_log(enum fault_kind kind)
     cr_assert_eq(fixture_object_add(&f, 3, LEN, 0), 0); /* into a new file */
     cr_assert_eq(fixture_object_add(&f, 4, LEN, 0), 0);
     cr_assert_eq(fixture_file_size(&f, "objects.log"), 3u * 256);
+    cr_assert_neq(fixture_inode(&f, "objects.log"), inode);
     fixture_reopen(&f);
     cr_assert(object_is_there(1));
     cr_assert_not(object_is_there(2));
