@@ -101,6 +101,12 @@ Test(store, a_callback_never_runs_inside_the_call_that_started_it)
     cr_assert_eq(fixture_wait(&f, &op), 0);
 }
 
+/* All members; the padding behind the last is nobody's. */
+static bool same(const struct aro_object *a, const struct aro_object *b)
+{
+    return memcmp(a, b, offsetof(struct aro_object, label) + sizeof(a->label)) == 0;
+}
+
 Test(store, an_object_is_found_by_id_by_digest_and_by_number_after_reopening)
 {
     struct aro_object want[3], got;
@@ -113,10 +119,10 @@ Test(store, an_object_is_found_by_id_by_digest_and_by_number_after_reopening)
     for (int round = 0; round < 2; round++) {
         for (uint32_t n = 0; n < 3; n++) {
             cr_assert_eq(aro_store_object_find(f.store, &want[n].id, &got), 0);
-            cr_assert_eq(memcmp(&want[n], &got, sizeof(got)), 0);
+            cr_assert(same(&want[n], &got));
             cr_assert_eq(aro_store_digest_find(f.store, &want[n].digest, &got), 0);
-            cr_assert_eq(memcmp(&want[n], &got, sizeof(got)), 0);
-            cr_assert_eq(memcmp(&want[n], aro_store_object_at(f.store, n), sizeof(got)), 0);
+            cr_assert(same(&want[n], &got));
+            cr_assert(same(&want[n], aro_store_object_at(f.store, n)));
         }
         cr_assert_null(aro_store_object_at(f.store, 3));
         fixture_reopen(&f);
