@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/arena.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <jemalloc/jemalloc.h>
+#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARO_ARENA_ASAN 1
@@ -23,154 +22,114 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
 #endif
 
-#define WINDOW_BYTES (UINT64_C(1) << 30) /* no extent crosses a multiple of this */
+/*
+ * Every run, free or used, has its length at its first and at its last page, so that the run before
+ * and the run behind one that is freed are found without a search. Free runs stand in lists by
+ * exact length - all longer than any request together in the last - and a bitmap says which lists
+ * have some: the best fit is the first bit at or above the request.
+ */
 
 enum {
-    METADATA_ALIGN = 2 << 20, /* jemalloc asks for this alignment for its own records only */
-    GROW_BYTES = 8 << 20,     /* extents that it takes at once */
+    BINS = ARO_ARENA_RUN_PAGES_MAX + 1, /* by pages - 1; the last: longer ones */
+    BIN_LONGER = BINS - 1,
+    WINDOW_PAGES = (1 << 30) / ARO_ARENA_PAGE,
 };
+#define RUN_USED UINT32_C(0x80000000) /* in pages */
+#define NONE     UINT32_MAX
 
-struct window {
-    uint8_t *next; /* first byte never handed out */
-    uint8_t *end;
+struct page {
+    uint32_t pages; /* first and last of a run: its length and RUN_USED */
+    uint32_t next;  /* first of a free run: in its bin */
+    uint32_t prev;
 };
 
 struct aro_arena {
-    extent_hooks_t hooks; /* first: a hook gets its address */
     uint8_t *region;
-    size_t region_bytes;
-    size_t used_bytes;
-    unsigned number; /* jemalloc's */
-    unsigned windows;
-    struct window window[];
+    struct page *page;
+    uint32_t pages;
+    uint32_t used_pages;
+    uint32_t bin[BINS]; /* first run or NONE */
+    uint64_t bins_filled[BINS / 64 + 1];
 };
 
-/* ---- extent hooks: jemalloc's convention is true for failure ---- */
-
-static void *metadata_alloc(size_t bytes, size_t align, bool *zero)
+static unsigned bin_of(uint32_t pages)
 {
-    uint8_t *wide = mmap(NULL, bytes + align, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    uint8_t *at;
-
-    if (wide == MAP_FAILED)
-        return NULL;
-    at = (uint8_t *)(((uintptr_t)wide + align - 1) & ~(uintptr_t)(align - 1));
-    if (at > wide)
-        munmap(wide, at - wide);
-    munmap(at + bytes, wide + align - at);
-    *zero = true;
-    return at;
+    return pages > ARO_ARENA_RUN_PAGES_MAX ? BIN_LONGER : pages - 1;
 }
 
-static void *hook_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, size_t align, bool *zero,
-                        bool *commit, unsigned number)
+static void run_mark(struct aro_arena *arena, uint32_t first, uint32_t pages, uint32_t used)
 {
-    struct aro_arena *arena = (struct aro_arena *)hooks;
+    arena->page[first].pages = pages | used;
+    arena->page[first + pages - 1].pages = pages | used;
+}
 
-    (void)number;
-    *commit = true;
-    if (wanted != NULL)
-        return NULL;
-    if (align >= METADATA_ALIGN)
-        return metadata_alloc(bytes, align, zero);
-    for (unsigned i = 0; i < arena->windows && align <= ARO_ARENA_PAGE; i++) {
-        struct window *window = &arena->window[i];
-        if (bytes <= (size_t)(window->end - window->next)) {
-            void *at = window->next;
-            window->next += bytes;
-            *zero = false;
-            return at;
-        }
+static void bin_push(struct aro_arena *arena, uint32_t first, uint32_t pages)
+{
+    unsigned bin = bin_of(pages);
+    struct page *page = &arena->page[first];
+
+    run_mark(arena, first, pages, 0);
+    page->prev = NONE;
+    page->next = arena->bin[bin];
+    if (page->next != NONE)
+        arena->page[page->next].prev = first;
+    arena->bin[bin] = first;
+    arena->bins_filled[bin / 64] |= UINT64_C(1) << bin % 64;
+}
+
+static void bin_unlink(struct aro_arena *arena, uint32_t first, uint32_t pages)
+{
+    unsigned bin = bin_of(pages);
+    const struct page *page = &arena->page[first];
+
+    if (page->next != NONE)
+        arena->page[page->next].prev = page->prev;
+    if (page->prev != NONE)
+        arena->page[page->prev].next = page->next;
+    else
+        arena->bin[bin] = page->next;
+    if (arena->bin[bin] == NONE)
+        arena->bins_filled[bin / 64] &= ~(UINT64_C(1) << bin % 64);
+}
+
+/* The first free run of the shortest length that is enough, or NONE. */
+static uint32_t best_fit(const struct aro_arena *arena, uint32_t pages)
+{
+    unsigned from = bin_of(pages);
+    uint64_t filled = arena->bins_filled[from / 64] & (UINT64_MAX << from % 64);
+
+    for (unsigned word = from / 64;; filled = arena->bins_filled[word]) {
+        if (filled != 0)
+            return arena->bin[word * 64 + (unsigned)__builtin_ctzll(filled)];
+        if (++word > BIN_LONGER / 64)
+            return NONE;
     }
-    return NULL;
-}
-
-/* Chunk memory stays with the arena; only its records go back. */
-static bool hook_dalloc(extent_hooks_t *hooks, void *at, size_t bytes, bool committed,
-                        unsigned number)
-{
-    const struct aro_arena *arena = (const struct aro_arena *)hooks;
-
-    (void)committed;
-    (void)number;
-    if ((uint8_t *)at >= arena->region && (uint8_t *)at < arena->region + arena->region_bytes)
-        return true;
-    return munmap(at, bytes) != 0;
-}
-
-static bool hook_split(extent_hooks_t *hooks, void *at, size_t bytes, size_t bytes_a,
-                       size_t bytes_b, bool committed, unsigned number)
-{
-    (void)hooks, (void)at, (void)bytes, (void)bytes_a, (void)bytes_b, (void)committed;
-    (void)number;
-    return false;
-}
-
-static bool hook_merge(extent_hooks_t *hooks, void *a, size_t bytes_a, void *b, size_t bytes_b,
-                       bool committed, unsigned number)
-{
-    const struct aro_arena *arena = (const struct aro_arena *)hooks;
-
-    (void)a, (void)bytes_a, (void)bytes_b, (void)committed, (void)number;
-    return ((uint64_t)((uint8_t *)b - arena->region)) % WINDOW_BYTES == 0;
-}
-
-/* ---- life ---- */
-
-static int tune(const struct aro_arena *arena, const char *what, const void *value, size_t bytes)
-{
-    char name[64];
-
-    snprintf(name, sizeof(name), "arena.%u.%s", arena->number, what);
-    return mallctl(name, NULL, NULL, (void *)(uintptr_t)value, bytes);
-}
-
-/* What is freed goes at once where it is joined with its neighbours: there is nothing to purge. */
-static int arena_open(struct aro_arena *arena)
-{
-    extent_hooks_t *hooks = &arena->hooks;
-    size_t number_bytes = sizeof(arena->number);
-    size_t grow_bytes = GROW_BYTES;
-    ssize_t decay_ms = 0;
-    int rc = mallctl("arenas.create", &arena->number, &number_bytes, &hooks, sizeof(hooks));
-
-    if (rc != 0)
-        return rc;
-    rc = tune(arena, "dirty_decay_ms", &decay_ms, sizeof(decay_ms));
-    if (rc == 0)
-        rc = tune(arena, "muzzy_decay_ms", &decay_ms, sizeof(decay_ms));
-    if (rc == 0)
-        rc = tune(arena, "retain_grow_limit", &grow_bytes, sizeof(grow_bytes));
-    if (rc != 0)
-        tune(arena, "destroy", NULL, 0);
-    return rc;
 }
 
 struct aro_arena *aro_arena_create(void *region, size_t region_bytes)
 {
-    unsigned windows = (unsigned)((region_bytes + WINDOW_BYTES - 1) / WINDOW_BYTES);
-    struct aro_arena *arena = calloc(1, sizeof(*arena) + windows * sizeof(arena->window[0]));
-    int rc;
+    struct aro_arena *arena;
 
+    if (region_bytes / ARO_ARENA_PAGE >= RUN_USED) {
+        errno = EINVAL;
+        return NULL;
+    }
+    arena = calloc(1, sizeof(*arena));
     if (arena == NULL)
         return NULL;
-    arena->hooks = (extent_hooks_t){
-        .alloc = hook_alloc, .dalloc = hook_dalloc, .split = hook_split, .merge = hook_merge};
     arena->region = region;
-    arena->region_bytes = region_bytes;
-    arena->windows = windows;
-    for (unsigned i = 0; i < windows; i++) {
-        size_t left_bytes = region_bytes - i * WINDOW_BYTES;
-        arena->window[i].next = arena->region + i * WINDOW_BYTES;
-        arena->window[i].end =
-            arena->window[i].next + (left_bytes < WINDOW_BYTES ? left_bytes : WINDOW_BYTES);
-    }
-    rc = arena_open(arena);
-    if (rc != 0) {
+    arena->pages = (uint32_t)(region_bytes / ARO_ARENA_PAGE);
+    arena->page = calloc(arena->pages, sizeof(*arena->page));
+    if (arena->page == NULL) {
         free(arena);
-        errno = rc;
+        errno = ENOMEM;
         return NULL;
+    }
+    for (unsigned i = 0; i < BINS; i++)
+        arena->bin[i] = NONE;
+    for (uint64_t first = 0; first < arena->pages; first += WINDOW_PAGES) {
+        uint64_t left = arena->pages - first;
+        bin_push(arena, (uint32_t)first, left < WINDOW_PAGES ? (uint32_t)left : WINDOW_PAGES);
     }
     ASAN_POISON_MEMORY_REGION(region, region_bytes);
     return arena;
@@ -180,46 +139,73 @@ void aro_arena_destroy(struct aro_arena *arena)
 {
     if (arena == NULL)
         return;
-    tune(arena, "destroy", NULL, 0);
-    ASAN_UNPOISON_MEMORY_REGION(arena->region, arena->region_bytes);
+    ASAN_UNPOISON_MEMORY_REGION(arena->region, (size_t)arena->pages * ARO_ARENA_PAGE);
+    free(arena->page);
     free(arena);
 }
 
-/* ---- use ---- */
-
-void *aro_arena_alloc(struct aro_arena *arena, size_t bytes, size_t align)
+void *aro_arena_alloc(struct aro_arena *arena, size_t bytes)
 {
-    void *at =
-        mallocx(bytes, MALLOCX_ARENA(arena->number) | MALLOCX_TCACHE_NONE | MALLOCX_ALIGN(align));
+    uint32_t pages = (uint32_t)((bytes + ARO_ARENA_PAGE - 1) / ARO_ARENA_PAGE);
+    uint32_t first, run_pages;
+    void *at;
 
-    if (at == NULL)
+    assert(pages >= 1 && pages <= ARO_ARENA_RUN_PAGES_MAX);
+    first = best_fit(arena, pages);
+    if (first == NONE)
         return NULL;
-    arena->used_bytes += aro_arena_bytes(at);
-    ASAN_UNPOISON_MEMORY_REGION(at, aro_arena_bytes(at));
+    run_pages = arena->page[first].pages;
+    bin_unlink(arena, first, run_pages);
+    run_mark(arena, first, pages, RUN_USED);
+    if (run_pages > pages)
+        bin_push(arena, first + pages, run_pages - pages);
+    arena->used_pages += pages;
+    at = arena->region + (size_t)first * ARO_ARENA_PAGE;
+    ASAN_UNPOISON_MEMORY_REGION(at, (size_t)pages * ARO_ARENA_PAGE);
     return at;
+}
+
+static uint32_t first_page(const struct aro_arena *arena, const void *at)
+{
+    return (uint32_t)((size_t)((const uint8_t *)at - arena->region) / ARO_ARENA_PAGE);
 }
 
 void aro_arena_free(struct aro_arena *arena, void *at)
 {
-    size_t bytes;
+    uint32_t first, pages, before, behind;
 
     if (at == NULL)
         return;
-    bytes = aro_arena_bytes(at);
-    arena->used_bytes -= bytes;
+    first = first_page(arena, at);
+    assert(arena->page[first].pages & RUN_USED);
+    pages = arena->page[first].pages & ~RUN_USED;
+    arena->used_pages -= pages;
 #ifndef NDEBUG
-    memset(at, ARO_ARENA_POISON, bytes);
+    memset(at, ARO_ARENA_POISON, (size_t)pages * ARO_ARENA_PAGE);
 #endif
-    ASAN_POISON_MEMORY_REGION(at, bytes);
-    dallocx(at, MALLOCX_TCACHE_NONE);
+    ASAN_POISON_MEMORY_REGION(at, (size_t)pages * ARO_ARENA_PAGE);
+    before = first % WINDOW_PAGES != 0 ? arena->page[first - 1].pages : RUN_USED;
+    if (!(before & RUN_USED)) {
+        bin_unlink(arena, first - before, before);
+        first -= before;
+        pages += before;
+    }
+    behind = (first + pages) % WINDOW_PAGES != 0 && first + pages < arena->pages
+                 ? arena->page[first + pages].pages
+                 : RUN_USED;
+    if (!(behind & RUN_USED)) {
+        bin_unlink(arena, first + pages, behind);
+        pages += behind;
+    }
+    bin_push(arena, first, pages);
 }
 
-size_t aro_arena_bytes(const void *at)
+size_t aro_arena_bytes(const struct aro_arena *arena, const void *at)
 {
-    return sallocx(at, 0);
+    return (size_t)(arena->page[first_page(arena, at)].pages & ~RUN_USED) * ARO_ARENA_PAGE;
 }
 
 size_t aro_arena_used(const struct aro_arena *arena)
 {
-    return arena->used_bytes;
+    return (size_t)arena->used_pages * ARO_ARENA_PAGE;
 }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An allocator over one given region: a jemalloc arena whose extent hooks hand out that region and
- * nothing else, once, piece by piece; what is freed stays with the arena and is reused for any
- * size. No extent crosses a multiple of 1 GiB from the region's start (io_uring registers buffers
- * of at most that). The region is never purged, decommitted or unmapped: NICs and rings point at
- * it.
+ * An allocator of page runs over one given region: 1 to 256 pages of 4 KiB, best fit, neighbours
+ * joined at once when freed. Nothing is lost but the rounding to pages: N chunks of 64 KiB fit into
+ * N * 64 KiB. Allocating and freeing take constant time.
  *
- * The arena's own records live outside the region (2 MiB of address space at a time, touched as
- * needed). jemalloc 5.3.0 adds a page to each allocation of 16 KiB and more, and that version has
- * no option against it: 6% of a 64 KiB chunk.
+ * No run crosses a multiple of 1 GiB from the region's start (io_uring registers buffers of at most
+ * that). The region is never purged or unmapped: NICs and rings point at it. The arena's records,
+ * 12 bytes per page, stand elsewhere. Freed memory is filled with ARO_ARENA_POISON in debug builds
+ * and unreadable under ASan. One thread: the keeper.
  *
- * Freed memory is filled with ARO_ARENA_POISON in debug builds and unreadable under ASan.
- * One thread: the keeper.
+ * docs/decisions/0002-page-runs.md says why this is not a jemalloc arena.
  */
 #ifndef ARO_CACHE_ARENA_H
 #define ARO_CACHE_ARENA_H
@@ -20,22 +18,22 @@
 
 enum {
     ARO_ARENA_PAGE = 4096,
+    ARO_ARENA_RUN_PAGES_MAX = 256, /* the largest chunk */
     ARO_ARENA_POISON = 0xdb,
 };
 
 struct aro_arena;
 
-/* region: whole pages, mapped - not from malloc, which is jemalloc too. Not owned. NULL with errno.
- */
+/* region: whole aligned pages, less than 8 TiB, not owned. NULL with errno. */
 struct aro_arena *aro_arena_create(void *region, size_t region_bytes);
 /* Everything allocated is gone with it. Takes NULL. */
 void aro_arena_destroy(struct aro_arena *arena);
 
-/* align: a power of two up to ARO_ARENA_PAGE. NULL: no room. Contents are undefined. */
-void *aro_arena_alloc(struct aro_arena *arena, size_t bytes, size_t align);
-void aro_arena_free(struct aro_arena *arena, void *at);
+/* Page-aligned; bytes: 1..1 MiB, rounded up to pages. NULL: no such run. Contents are undefined. */
+void *aro_arena_alloc(struct aro_arena *arena, size_t bytes);
+void aro_arena_free(struct aro_arena *arena, void *at); /* takes NULL */
 /* What an allocation really takes. */
-size_t aro_arena_bytes(const void *at);
+size_t aro_arena_bytes(const struct aro_arena *arena, const void *at);
 /* The sum of that over everything allocated now. */
 size_t aro_arena_used(const struct aro_arena *arena);
 

@@ -83,7 +83,7 @@ static inline void aro_entry_touch(struct aro_entry *entry)
 }
 
 struct aro_cache_config {
-    void *region;             /* page-aligned chunk memory, mapped (not malloc); not owned */
+    void *region;             /* page-aligned chunk memory, zeroed or not; not owned */
     size_t region_bytes;      /* >= 8 MiB */
     uint32_t entries_max;     /* chunks in memory; 0: one per 16 KiB of region */
     uint32_t readers_max;     /* 1..63 */
@@ -95,7 +95,7 @@ struct aro_cache_config {
 /* Cumulative unless it says now. Read by the keeper; the other threads' parts may lag. */
 struct aro_cache_stats {
     uint64_t bytes_total;      /* size of the region */
-    uint64_t bytes_used_now;   /* handed out, stock included */
+    uint64_t bytes_used_now;   /* handed out, stock included (sums are on the heap: 1/64 more) */
     uint64_t bytes_chunks_now; /* payload of entries in the index */
     uint64_t entries_now;
     uint64_t entries_max;

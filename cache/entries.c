@@ -18,6 +18,8 @@ int aro_entries_init(struct aro_entries *entries, void *region, size_t region_by
 
 void aro_entries_fini(struct aro_entries *entries)
 {
+    for (uint32_t i = 0; i < entries->fresh; i++)
+        free(entries->array[i].sums);
     aro_arena_destroy(entries->arena);
     free(entries->array);
 }
@@ -48,11 +50,8 @@ struct aro_entry *aro_entries_take(struct aro_entries *entries, uint32_t capacit
 
     if (entry == NULL)
         return NULL;
-    data = aro_arena_alloc(entries->arena, capacity_bytes, ARO_CHUNK_ALIGN);
-    sums = data == NULL
-               ? NULL
-               : aro_arena_alloc(entries->arena, aro_sums_count(capacity_bytes) * sizeof(*sums),
-                                 alignof(max_align_t));
+    data = aro_arena_alloc(entries->arena, capacity_bytes);
+    sums = data == NULL ? NULL : malloc(aro_sums_count(capacity_bytes) * sizeof(*sums));
     *entry = (struct aro_entry){.data = data, .sums = sums};
     if (sums == NULL) {
         aro_arena_free(entries->arena, data);
@@ -66,14 +65,14 @@ struct aro_entry *aro_entries_take(struct aro_entries *entries, uint32_t capacit
 void aro_entries_give(struct aro_entries *entries, struct aro_entry *entry)
 {
     aro_arena_free(entries->arena, entry->data);
-    aro_arena_free(entries->arena, entry->sums);
+    free(entry->sums);
     entry->data = NULL; /* a stale reference meets NULL, not somebody else's bytes */
     entry->sums = NULL;
     entry_put(entries, entry);
     entries->in_use--;
 }
 
-size_t aro_entries_bytes(const struct aro_entry *entry)
+size_t aro_entries_bytes(const struct aro_entries *entries, const struct aro_entry *entry)
 {
-    return aro_arena_bytes(entry->data) + aro_arena_bytes(entry->sums);
+    return aro_arena_bytes(entries->arena, entry->data);
 }

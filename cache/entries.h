@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Entries with memory: a fixed array of struct aro_entry, each handed out together with its payload
- * and room for its prefix sums, both from the arena. One thread: the keeper.
+ * from the arena and room for its prefix sums from the heap (a 64th of the payload). One thread:
+ * the keeper.
  */
 #ifndef ARO_CACHE_ENTRIES_H
 #define ARO_CACHE_ENTRIES_H
@@ -30,7 +31,7 @@ struct aro_entry *aro_entries_take(struct aro_entries *entries, uint32_t capacit
 /* Back, its memory at once reusable. */
 void aro_entries_give(struct aro_entries *entries, struct aro_entry *entry);
 
-/* Memory that giving this entry back sets free. */
-size_t aro_entries_bytes(const struct aro_entry *entry);
+/* Memory of the arena that giving this entry back sets free. */
+size_t aro_entries_bytes(const struct aro_entries *entries, const struct aro_entry *entry);
 
 #endif

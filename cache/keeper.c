@@ -107,8 +107,10 @@ static void entry_remove(struct aro_cache *cache, struct aro_entry *entry)
 {
     entry_unlink(cache, entry);
     cache->removed++;
-    if (entry->policy_queue == 0)
-        return; /* still on its way to the inbox: retired there */
+    if (entry->policy_queue == 0) { /* still on its way to the inbox: retired there */
+        cache->admitted++;
+        return;
+    }
     cache->policy->ops->remove(cache->policy, entry);
     aro_reclaim_retire(cache, entry);
 }

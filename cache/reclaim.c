@@ -16,7 +16,8 @@
 
 #include "cache/delay.h"
 
-static void list_push(struct aro_entry_list *list, struct aro_entry *entry)
+static void list_push(const struct aro_cache *cache, struct aro_entry_list *list,
+                      struct aro_entry *entry)
 {
     entry->link = NULL;
     if (list->last != NULL)
@@ -25,10 +26,10 @@ static void list_push(struct aro_entry_list *list, struct aro_entry *entry)
         list->first = entry;
     list->last = entry;
     list->entries++;
-    list->bytes += aro_entries_bytes(entry);
+    list->bytes += aro_entries_bytes(&cache->entries, entry);
 }
 
-static struct aro_entry *list_pop(struct aro_entry_list *list)
+static struct aro_entry *list_pop(const struct aro_cache *cache, struct aro_entry_list *list)
 {
     struct aro_entry *entry = list->first;
 
@@ -38,13 +39,13 @@ static struct aro_entry *list_pop(struct aro_entry_list *list)
     if (list->first == NULL)
         list->last = NULL;
     list->entries--;
-    list->bytes -= aro_entries_bytes(entry);
+    list->bytes -= aro_entries_bytes(&cache->entries, entry);
     return entry;
 }
 
 void aro_reclaim_retire(struct aro_cache *cache, struct aro_entry *entry)
 {
-    list_push(&cache->limbo, entry);
+    list_push(cache, &cache->limbo, entry);
 }
 
 /* Marks every pinned entry with a new scan number. Returns how many different ones there are. */
@@ -75,9 +76,9 @@ static void limbo_close(struct aro_cache *cache)
     if (cache->limbo.first == NULL)
         return;
     ticket = aro_qsbr_start(&cache->qsbr);
-    while ((entry = list_pop(&cache->limbo)) != NULL) {
+    while ((entry = list_pop(cache, &cache->limbo)) != NULL) {
         entry->retire_ticket = ticket;
-        list_push(&cache->waiting, entry);
+        list_push(cache, &cache->waiting, entry);
     }
 }
 
@@ -92,8 +93,8 @@ static unsigned waiting_pass(struct aro_cache *cache, unsigned work_max)
         if (entry->retire_ticket > passed && !aro_qsbr_passed(&cache->qsbr, entry->retire_ticket))
             break;
         passed = entry->retire_ticket;
-        list_pop(&cache->waiting);
-        list_push(&cache->held, entry);
+        list_pop(cache, &cache->waiting);
+        list_push(cache, &cache->held, entry);
         moved++;
     }
     return moved;
@@ -107,9 +108,9 @@ static void held_free(struct aro_cache *cache)
     if (cache->held.first == NULL)
         return;
     pins_scan(cache);
-    while ((entry = list_pop(&cache->held)) != NULL) {
+    while ((entry = list_pop(cache, &cache->held)) != NULL) {
         if (entry->pin_scan == cache->pin_scans)
-            list_push(&still, entry);
+            list_push(cache, &still, entry);
         else
             aro_entries_give(&cache->entries, entry);
     }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/arena.h"
+
+#include <criterion/criterion.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { KIB = 1 << 10, MIB = 1 << 20, REGION_BYTES = 64 * MIB, BLOCKS_MAX = 20000 };
+
+static uint8_t *region_make(size_t bytes)
+{
+    void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    cr_assert_neq(region, MAP_FAILED);
+    return region;
+}
+
+/* Allocates until nothing fits. Returns how many. */
+static unsigned fill_up(struct aro_arena *arena, size_t bytes, void *blocks[])
+{
+    unsigned n = 0;
+
+    while (n < BLOCKS_MAX && (blocks[n] = aro_arena_alloc(arena, bytes)) != NULL)
+        n++;
+    return n;
+}
+
+Test(arena, everything_lies_aligned_and_disjoint_inside_the_region)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    static uint8_t *at[300];
+    static size_t bytes[300];
+
+    srandom(1);
+    for (unsigned i = 0; i < 300; i++) {
+        bytes[i] = 1 + (size_t)random() % (150 * KIB);
+        at[i] = aro_arena_alloc(arena, bytes[i]);
+        cr_assert_not_null(at[i]);
+        cr_assert_geq(at[i], region);
+        cr_assert_leq(at[i] + bytes[i], region + REGION_BYTES);
+        cr_assert_eq((uintptr_t)at[i] % ARO_ARENA_PAGE, 0u);
+        memset(at[i], (int)i, bytes[i]);
+    }
+    for (unsigned i = 0; i < 300; i++)
+        for (size_t b = 0; b < bytes[i]; b += 61)
+            cr_assert_eq(at[i][b], (uint8_t)i);
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+
+Test(arena, chunks_of_whole_pages_fill_the_region_to_the_last_page)
+{
+    static const size_t sizes[] = {4 * KIB, 16 * KIB, 64 * KIB, 512 * KIB, 1 * MIB};
+    uint8_t *region = region_make(REGION_BYTES);
+    static void *blocks[BLOCKS_MAX];
+
+    for (unsigned i = 0; i < 5; i++) {
+        struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+        cr_assert_eq(fill_up(arena, sizes[i], blocks), REGION_BYTES / sizes[i]);
+        cr_assert_eq(aro_arena_used(arena), (size_t)REGION_BYTES);
+        aro_arena_destroy(arena);
+    }
+    munmap(region, REGION_BYTES);
+}
+
+Test(arena, what_is_freed_serves_every_other_size_again)
+{
+    static const size_t order[] = {4 * KIB, 1 * MIB, 64 * KIB, 8 * KIB, 512 * KIB, 128 * KIB};
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    static void *blocks[BLOCKS_MAX];
+
+    for (unsigned round = 0; round < 12; round++) {
+        size_t bytes = order[round % 6];
+        unsigned n = fill_up(arena, bytes, blocks);
+        cr_assert_eq(n, REGION_BYTES / bytes, "round %u", round);
+        for (unsigned i = 0; i < n; i++)
+            aro_arena_free(arena, blocks[i]);
+        cr_assert_eq(aro_arena_used(arena), 0u);
+    }
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+
+/* Random sizes and lives: at the end everything has joined into one run again. */
+Test(arena, joins_freed_neighbours_in_any_order)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    static void *blocks[1000];
+    static uint8_t *map[REGION_BYTES / ARO_ARENA_PAGE]; /* who holds each page */
+
+    srandom(2);
+    for (unsigned step = 0; step < 200000; step++) {
+        unsigned i = (unsigned)random() % 1000;
+        size_t first, pages;
+        if (blocks[i] == NULL)
+            blocks[i] = aro_arena_alloc(arena, 1 + ((size_t)random() % MIB >> random() % 10));
+        else if (random() % 2 == 0)
+            continue;
+        if (blocks[i] == NULL)
+            continue;
+        first = (size_t)((uint8_t *)blocks[i] - region) / ARO_ARENA_PAGE;
+        pages = aro_arena_bytes(arena, blocks[i]) / ARO_ARENA_PAGE;
+        if (map[first] == blocks[i]) {
+            for (size_t p = first; p < first + pages; p++) {
+                cr_assert_eq(map[p], blocks[i]);
+                map[p] = NULL;
+            }
+            aro_arena_free(arena, blocks[i]);
+            blocks[i] = NULL;
+            continue;
+        }
+        for (size_t p = first; p < first + pages; p++) {
+            cr_assert_null(map[p]);
+            map[p] = blocks[i];
+        }
+    }
+    for (unsigned i = 0; i < 1000; i++)
+        aro_arena_free(arena, blocks[i]);
+    cr_assert_eq(aro_arena_used(arena), 0u);
+    cr_assert_eq(fill_up(arena, MIB, blocks), 64u);
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+
+Test(arena, used_counts_what_is_handed_out)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    void *a = aro_arena_alloc(arena, 5000);
+    void *b = aro_arena_alloc(arena, 1);
+
+    cr_assert_eq(aro_arena_bytes(arena, a), 8192u);
+    cr_assert_eq(aro_arena_bytes(arena, b), 4096u);
+    cr_assert_eq(aro_arena_used(arena), 12288u);
+    aro_arena_free(arena, a);
+    aro_arena_free(arena, b);
+    aro_arena_free(arena, NULL);
+    cr_assert_eq(aro_arena_used(arena), 0u);
+    aro_arena_destroy(arena);
+    aro_arena_destroy(NULL);
+    munmap(region, REGION_BYTES);
+}
+
+/* Not touched: only addresses matter. */
+Test(arena, nothing_crosses_a_gigabyte_of_the_region)
+{
+    size_t bytes = ((size_t)2 << 30) + 64 * MIB;
+    uint8_t *region = region_make(bytes);
+    struct aro_arena *arena = aro_arena_create(region, bytes);
+    static void *blocks[BLOCKS_MAX];
+    unsigned n = fill_up(arena, 1 * MIB, blocks);
+
+    cr_assert_eq(n, bytes / MIB);
+    for (unsigned i = 0; i < n; i++) {
+        size_t first = (size_t)((uint8_t *)blocks[i] - region);
+        cr_assert_eq(first >> 30, (first + MIB - 1) >> 30);
+    }
+    aro_arena_destroy(arena);
+    munmap(region, bytes);
+}
+
+#ifndef NDEBUG
+#ifndef __SANITIZE_ADDRESS__
+Test(arena, freed_memory_is_filled_with_a_recognisable_byte)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    volatile uint8_t *at = aro_arena_alloc(arena, 64 * KIB);
+
+    at[0] = at[64 * KIB - 1] = 1;
+    aro_arena_free(arena, (void *)(uintptr_t)at);
+    cr_assert_eq(at[0], ARO_ARENA_POISON);
+    cr_assert_eq(at[64 * KIB - 1], ARO_ARENA_POISON);
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/ghost.h"
+
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The obvious ghost: a list, oldest first. */
+struct list {
+    struct aro_ghost_mark mark[4096];
+    unsigned n;
+    uint64_t bytes;
+};
+
+static bool list_take(struct list *list, uint64_t fingerprint)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (list->mark[i].fingerprint != fingerprint)
+            continue;
+        list->bytes -= list->mark[i].len_bytes;
+        memmove(&list->mark[i], &list->mark[i + 1], (--list->n - i) * sizeof(list->mark[0]));
+        return true;
+    }
+    return false;
+}
+
+static void list_add(struct list *list, uint64_t fingerprint, uint32_t len, uint64_t bytes_max)
+{
+    list_take(list, fingerprint);
+    if (len > bytes_max)
+        return;
+    while (list->bytes + len > bytes_max)
+        list_take(list, list->mark[0].fingerprint);
+    list->mark[list->n++] = (struct aro_ghost_mark){fingerprint, len};
+    list->bytes += len;
+}
+
+/* Fingerprints that share low bits: long probe runs, and removal out of their middle. */
+static uint64_t any_fingerprint(void)
+{
+    uint64_t r = (uint64_t)random() % 300;
+
+    return r << 32 | r % 7;
+}
+
+Test(ghost, remembers_what_a_list_remembers)
+{
+    static struct list list;
+    struct aro_ghost ghost = {0};
+    enum { BYTES_MAX = 5000 };
+
+    cr_assert_eq(aro_ghost_init(&ghost, BYTES_MAX, 4096), 0);
+    srandom(1);
+    for (unsigned i = 0; i < 200000; i++) {
+        uint64_t fingerprint = any_fingerprint();
+        if (random() % 3 == 0) {
+            cr_assert_eq(aro_ghost_take(&ghost, fingerprint), list_take(&list, fingerprint));
+        } else {
+            uint32_t len = 1 + (uint32_t)random() % (random() % 50 == 0 ? 6000 : 60);
+            aro_ghost_add(&ghost, fingerprint, len);
+            list_add(&list, fingerprint, len, BYTES_MAX);
+        }
+        cr_assert_eq(ghost.bytes, list.bytes, "step %u", i);
+    }
+    aro_ghost_fini(&ghost);
+}
+
+Test(ghost, forgets_the_oldest_when_the_ring_is_full)
+{
+    struct aro_ghost ghost = {0};
+
+    cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, 16), 0);
+    for (uint64_t i = 0; i < 40; i++)
+        aro_ghost_add(&ghost, i, 1);
+    for (uint64_t i = 0; i < 40; i++)
+        cr_assert_eq(aro_ghost_take(&ghost, i), i >= 24, "%lu", i);
+    cr_assert_eq(ghost.bytes, 0u);
+    aro_ghost_fini(&ghost);
+}

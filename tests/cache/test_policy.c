@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/policy.h"
+
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+enum { N = 100 };
+
+static struct aro_entry entries[N];
+
+/* Capacity 10 units: small 1, main 9. */
+static struct aro_policy *policy_make(const char *name)
+{
+    struct aro_policy_config config = {
+        .capacity_bytes = 10000, .small_bytes = 1000, .entries_max = N, .seed = 3};
+    struct aro_policy *policy = aro_policy_named(name)->create(&config);
+
+    memset(entries, 0, sizeof(entries));
+    for (unsigned i = 0; i < N; i++) {
+        entries[i].id.word[0] = i;
+        entries[i].len_bytes = 100;
+    }
+    return policy;
+}
+
+static bool admit(struct aro_policy *policy, unsigned i)
+{
+    bool recalled = policy->ops->recall(policy, &entries[i].id);
+
+    return policy->ops->admit(policy, &entries[i], recalled);
+}
+
+static void hit(unsigned i, unsigned times)
+{
+    while (times-- > 0)
+        aro_entry_touch(&entries[i]);
+}
+
+static void evicts(struct aro_policy *policy, unsigned i)
+{
+    struct aro_entry *victim = policy->ops->evict(policy);
+
+    cr_assert_eq(victim, &entries[i], "evicted %ld, not %u", victim ? victim - entries : -1, i);
+    cr_assert_eq(victim->policy_queue, 0);
+}
+
+Test(policy, names_lead_to_policies_and_s3fifo_is_the_default)
+{
+    cr_assert_eq(aro_policy_named(NULL), &aro_policy_s3fifo);
+    cr_assert_eq(aro_policy_named("s3fifo"), &aro_policy_s3fifo);
+    cr_assert_eq(aro_policy_named("fifo"), &aro_policy_fifo);
+    cr_assert_null(aro_policy_named("lru"));
+}
+
+Test(policy, fifo_evicts_in_order_of_admission_whatever_was_hit)
+{
+    struct aro_policy *policy = policy_make("fifo");
+
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert(admit(policy, i));
+    hit(0, 3);
+    policy->ops->remove(policy, &entries[2]);
+    cr_assert_eq(policy->bytes, 400u);
+    evicts(policy, 0);
+    evicts(policy, 1);
+    evicts(policy, 3);
+    evicts(policy, 4);
+    cr_assert_null(policy->ops->evict(policy));
+    cr_assert_eq(policy->bytes, 0u);
+    cr_assert_eq(policy->entries, 0u);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_lets_chunks_hit_less_than_twice_go_first)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert(admit(policy, i));
+    hit(0, 2);
+    hit(1, 1);
+    evicts(policy, 1); /* 0 moved to main */
+    evicts(policy, 2);
+    evicts(policy, 3);
+    evicts(policy, 4);
+    evicts(policy, 0);
+    cr_assert_null(policy->ops->evict(policy));
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_puts_a_chunk_that_comes_back_into_main)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    admit(policy, 0);
+    evicts(policy, 0);
+    admit(policy, 0); /* its ghost is remembered */
+    admit(policy, 1);
+    evicts(policy, 1);
+    evicts(policy, 0);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_main_gives_one_more_turn_per_hit)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    for (unsigned i = 0; i < 3; i++) {
+        admit(policy, i);
+        evicts(policy, i);
+        admit(policy, i); /* into main */
+    }
+    hit(0, 2);
+    hit(1, 1);
+    evicts(policy, 2);
+    evicts(policy, 1);
+    evicts(policy, 0);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_evicts_from_main_while_it_holds_more_than_its_part)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    for (unsigned i = 0; i < 91; i++) {
+        admit(policy, i);
+        evicts(policy, i);
+        admit(policy, i);
+    }
+    admit(policy, 99);
+    evicts(policy, 0);  /* main: 9100 of 9000 */
+    evicts(policy, 99); /* then small */
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_refuses_what_would_fill_its_small_queue)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    entries[0].len_bytes = 1000;
+    entries[1].len_bytes = 999;
+    cr_assert_not(admit(policy, 0));
+    cr_assert_eq(entries[0].policy_queue, 0);
+    cr_assert(admit(policy, 1));
+    cr_assert_eq(policy->bytes, 999u);
+    policy->ops->destroy(policy);
+}
