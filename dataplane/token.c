@@ -49,10 +49,10 @@ enum aro_token_state aro_token_check(const struct aro_token_keys *keys,
 {
     uint32_t current = atomic_load_explicit(&keys->current, memory_order_acquire);
     uint32_t id = token[0] & 0x0f;
-    uint32_t age_ms = now_ms - aro_load_be32(token + 4);
+    int32_t age_ms = (int32_t)(now_ms - aro_load_be32(token + 4));
     uint64_t tag;
 
-    if (token[0] >> 4 != TOKEN_VERSION || age_ms > ARO_TOKEN_LIFE_MS)
+    if (token[0] >> 4 != TOKEN_VERSION || age_ms > ARO_TOKEN_LIFE_MS || age_ms < -ARO_TOKEN_SKEW_MS)
         return ARO_TOKEN_INVALID;
     /* the first key has no predecessor: its slot's neighbour is all zero and known to everybody */
     if (id != current % ARO_TOKEN_KEYS && (current < 2 || id != (current - 1) % ARO_TOKEN_KEYS))

@@ -24,6 +24,7 @@
 enum {
     ARO_TOKEN_LIFE_MS = 30000,
     ARO_TOKEN_REFRESH_MS = ARO_TOKEN_LIFE_MS / 2,
+    ARO_TOKEN_SKEW_MS = 1000, /* lcores read the clock once per turn: one may lag another */
     ARO_TOKEN_ROTATION_MS = 64000,
     ARO_TOKEN_KEYS = 16, /* slots: a key is overwritten 14 rotations after its last use */
     ARO_TOKEN_KEY_BYTES = 16,
