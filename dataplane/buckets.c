@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/buckets.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "cache/base/hash.h"
@@ -25,19 +26,24 @@ static uint64_t random_next(struct aro_limits_table *table)
     return table->random = x;
 }
 
-static void bucket_refill(const struct aro_limits_table *table, struct aro_bucket *bucket,
-                          uint32_t now_ms)
+void aro_bucket_fill(struct aro_bucket *bucket, uint64_t burst, uint32_t now_ms)
 {
-    uint32_t elapsed_ms = now_ms - bucket->last_ms;
-    uint64_t earned = (uint64_t)elapsed_ms * table->rate_per_s / 1000;
-
-    if (earned == 0)
-        return; /* keep last_ms, or slow limits would never earn anything */
     bucket->last_ms = now_ms;
-    if (earned >= table->burst || bucket->credit + (int64_t)earned > (int64_t)table->burst)
-        bucket->credit = (int64_t)table->burst;
-    else
-        bucket->credit += (int64_t)earned;
+    bucket->credit = (int64_t)(burst * ARO_CREDIT_UNIT);
+}
+
+void aro_bucket_refill(struct aro_bucket *bucket, uint64_t rate_per_s, uint64_t burst,
+                       uint32_t now_ms)
+{
+    uint64_t missing = burst * ARO_CREDIT_UNIT - (uint64_t)bucket->credit;
+    uint32_t elapsed_ms = now_ms - bucket->last_ms;
+    uint64_t earned;
+
+    static_assert(ARO_CREDIT_UNIT == 1000, "a rate per second earns itself in every millisecond");
+    if (__builtin_mul_overflow(rate_per_s, elapsed_ms, &earned) || earned > missing)
+        earned = missing;
+    bucket->credit += (int64_t)earned;
+    bucket->last_ms = now_ms;
 }
 
 struct aro_bucket *aro_limits_bucket(struct aro_limits_table *table, uint64_t key, uint32_t now_ms)
@@ -54,7 +60,7 @@ struct aro_bucket *aro_limits_bucket(struct aro_limits_table *table, uint64_t ke
     bucket = NULL;
     for (unsigned way = 0; way < ARO_LIMIT_WAYS; way++) {
         if (set[way].tag == tag) {
-            bucket_refill(table, &set[way], now_ms);
+            aro_bucket_refill(&set[way], table->rate_per_s, table->burst, now_ms);
             return &set[way];
         }
         if (set[way].tag == 0)
@@ -63,7 +69,6 @@ struct aro_bucket *aro_limits_bucket(struct aro_limits_table *table, uint64_t ke
     if (bucket == NULL)
         bucket = &set[random_next(table) % ARO_LIMIT_WAYS];
     bucket->tag = tag;
-    bucket->last_ms = now_ms;
-    bucket->credit = (int64_t)table->burst;
+    aro_bucket_fill(bucket, table->burst, now_ms);
     return bucket;
 }

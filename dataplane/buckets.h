@@ -12,19 +12,20 @@
 #ifndef ARO_DATAPLANE_BUCKETS_H
 #define ARO_DATAPLANE_BUCKETS_H
 
-#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
     ARO_LIMIT_SETS = 1024,
     ARO_LIMIT_WAYS = 4,
+    ARO_CREDIT_UNIT = 1000, /* thousandths: any rate is exact whenever it is looked at */
 };
 
 struct aro_bucket {
     uint32_t tag;     /* of the key's hash; 0: free */
     uint32_t last_ms; /* when credit was brought up to date */
-    int64_t credit;   /* in units of the limit */
+    int64_t credit;   /* in thousandths of the limit's unit */
 };
 
 struct aro_limits_table {
@@ -35,7 +36,7 @@ struct aro_limits_table {
     struct aro_bucket bucket[ARO_LIMIT_SETS][ARO_LIMIT_WAYS];
 };
 
-/* rate_per_s: of this lcore. burst: largest credit, >= 1. */
+/* rate_per_s: of this lcore. burst: largest credit, 1 .. 2^53. */
 void aro_limits_init(struct aro_limits_table *table, uint64_t rate_per_s, uint64_t burst,
                      uint64_t seed);
 
@@ -45,15 +46,21 @@ void aro_limits_init(struct aro_limits_table *table, uint64_t rate_per_s, uint64
  */
 struct aro_bucket *aro_limits_bucket(struct aro_limits_table *table, uint64_t key, uint32_t now_ms);
 
+/* A bucket on its own: full credit; credit for the time since, up to burst. */
+void aro_bucket_fill(struct aro_bucket *bucket, uint64_t burst, uint32_t now_ms);
+void aro_bucket_refill(struct aro_bucket *bucket, uint64_t rate_per_s, uint64_t burst,
+                       uint32_t now_ms);
+
+/* Both take NULL: no limit. */
 static inline bool aro_bucket_open(const struct aro_bucket *bucket)
 {
-    return bucket == 0 || bucket->credit > 0;
+    return bucket == NULL || bucket->credit > 0;
 }
 
 static inline void aro_bucket_charge(struct aro_bucket *bucket, uint64_t cost)
 {
-    if (bucket != 0)
-        bucket->credit -= (int64_t)cost;
+    if (bucket != NULL)
+        bucket->credit -= (int64_t)(cost * ARO_CREDIT_UNIT);
 }
 
 #endif

@@ -9,15 +9,23 @@ enum {
     CHALLENGE_BURST_MIN = 32,
 };
 
+static const uint64_t CEILING_MAX = 1ull << 43; /* 70 Tbit/s: no wire, and no overflow */
+
 static uint64_t at_least(uint64_t value, uint64_t least)
 {
     return value < least ? least : value;
 }
 
+static uint64_t challenge_burst(uint64_t per_s)
+{
+    return at_least(per_s, CHALLENGE_BURST_MIN);
+}
+
 static void ceiling_init(struct aro_limits_table *table, uint64_t bytes_per_s, unsigned lcores,
                          uint64_t seed)
 {
-    uint64_t share = bytes_per_s == 0 ? 0 : at_least(bytes_per_s / lcores, 1);
+    uint64_t limit = bytes_per_s < CEILING_MAX ? bytes_per_s : CEILING_MAX;
+    uint64_t share = limit == 0 ? 0 : at_least(limit / lcores, 1);
 
     aro_limits_init(table, share, at_least(share * BURST_MS / 1000, BURST_BYTES_MIN), seed);
 }
@@ -30,8 +38,8 @@ void aro_guard_init(struct aro_guard *guard, const struct aro_token_keys *keys,
     memset(guard, 0, sizeof(*guard));
     guard->keys = keys;
     guard->challenge_per_s = at_least(limits->challenges_per_s / lcores, 1);
-    guard->challenge_node.credit = (int64_t)at_least(guard->challenge_per_s, CHALLENGE_BURST_MIN);
-    aro_limits_init(&guard->challenge_net, net, at_least(net, CHALLENGE_BURST_MIN), seed);
+    aro_bucket_fill(&guard->challenge_node, challenge_burst(guard->challenge_per_s), 0);
+    aro_limits_init(&guard->challenge_net, net, challenge_burst(net), seed);
     ceiling_init(&guard->ceiling_host, limits->ceiling_bytes_per_s, lcores, seed ^ 1);
     ceiling_init(&guard->ceiling_net, limits->ceiling_net_bytes_per_s, lcores, seed ^ 2);
 }
@@ -55,25 +63,12 @@ static uint64_t net_key(const uint8_t address[16])
                                : aro_load_be64(address) >> 8 | 1ull << 63;
 }
 
-static void node_refill(struct aro_guard *guard)
-{
-    struct aro_bucket *node = &guard->challenge_node;
-    uint64_t earned = (uint64_t)(guard->now_ms - node->last_ms) * guard->challenge_per_s / 1000;
-    int64_t most = (int64_t)at_least(guard->challenge_per_s, CHALLENGE_BURST_MIN);
-
-    if (earned == 0)
-        return;
-    node->last_ms = guard->now_ms;
-    node->credit = earned > (uint64_t)most || node->credit + (int64_t)earned > most
-                       ? most
-                       : node->credit + (int64_t)earned;
-}
-
 bool aro_guard_challenge(struct aro_guard *guard, const struct aro_token_binding *peer)
 {
     struct aro_bucket *net;
 
-    node_refill(guard);
+    aro_bucket_refill(&guard->challenge_node, guard->challenge_per_s,
+                      challenge_burst(guard->challenge_per_s), guard->now_ms);
     if (!aro_bucket_open(&guard->challenge_node))
         return false;
     net = aro_limits_bucket(&guard->challenge_net, net_key(peer->address), guard->now_ms);
