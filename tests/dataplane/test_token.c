@@ -30,12 +30,12 @@ static struct aro_token_keys keys_make(unsigned rotations)
 }
 
 /* A token made outside: for keys that the server would never use to issue one. */
-static void token_forge(const uint8_t *key, uint8_t id, uint32_t issued_ms,
+static void token_forge(const uint8_t *key, uint8_t version_id, uint32_t issued_ms,
                         const struct aro_token_binding *peer, uint8_t token[ARO_TOKEN_BYTES])
 {
     uint8_t message[TAG_AT + sizeof(*peer)];
 
-    token[KEY_ID] = (uint8_t)(1 << 4 | id);
+    token[KEY_ID] = version_id;
     token[1] = token[2] = token[3] = 0;
     aro_store_be32(token + ISSUED_AT, issued_ms);
     memcpy(message, token, TAG_AT);
@@ -155,10 +155,24 @@ Test(token, no_slot_without_a_key_of_ours_is_good)
     for (unsigned rotations = 1; rotations < 4; rotations++) {
         struct aro_token_keys keys = keys_make(rotations);
         for (uint8_t id = 0; id < ARO_TOKEN_KEYS; id++) {
-            token_forge(zero, id, 1000, &peer, token);
+            token_forge(zero, (uint8_t)(1 << 4 | id), 1000, &peer, token);
             cr_expect_eq(aro_token_check(&keys, &peer, 1000, token), ARO_TOKEN_INVALID,
                          "slot %u after %u rotations", id, rotations);
         }
+    }
+}
+
+/* Even under the right key: another version may mean other fields. */
+Test(token, a_token_of_another_version_is_refused)
+{
+    struct aro_token_keys keys = keys_make(1);
+    struct aro_token_binding peer = peer_make();
+    uint8_t token[ARO_TOKEN_BYTES];
+
+    for (uint8_t version = 0; version < 16; version++) {
+        token_forge(keys.key[1], (uint8_t)(version << 4 | 1), 1000, &peer, token);
+        cr_expect_eq(aro_token_check(&keys, &peer, 1000, token),
+                     version == 1 ? ARO_TOKEN_VALID : ARO_TOKEN_INVALID, "version %u", version);
     }
 }
 
