@@ -90,6 +90,7 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
     store->appends_count++;
     store->appends_waiting++;
     aro_append_advance(store);
+    aro_store_kick(store); /* others may have failed for want of room */
     return 0;
 }
 
