@@ -226,13 +226,14 @@ static void on_data(struct aro_engine *engine, const struct aro_data *data, uint
         engine->stats.ignored_malformed++; /* nobody asked for this one */
         return;
     }
-    struct aro_transfer *transfer = engine_transfer_of(engine, request);
-    if (transfer != NULL && !length_agrees(engine, transfer, data))
-        return;
-
     uint64_t bit = UINT64_C(1) << offset;
-    bool expected = (request->outstanding & bit) != 0;
+    struct aro_transfer *transfer = engine_transfer_of(engine, request);
     engine_heard(engine, request, now_us);
+    if (transfer != NULL && !length_agrees(engine, transfer, data)) {
+        engine_give_up(engine, request, bit); /* an answer, though of no use: not silence */
+        return;
+    }
+    bool expected = (request->outstanding & bit) != 0;
     engine->arrivals++;
     if (!expected && !request->live && !request->answered)
         patience_grow(&engine->source);

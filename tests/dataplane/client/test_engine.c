@@ -197,6 +197,8 @@ Test(engine, a_source_that_lies_about_lengths_is_convicted)
     model->lies_length = true;
     struct wire_result result = wire_fetch(model, &options);
     assert_failed(&result, ARO_E_SOURCE_LIES);
+    cr_assert_lt(result.end_us, 10000); /* its answers are no silence */
+    cr_assert_eq(result.stats.timeouts, 0);
     model_destroy(model);
 }
 
