@@ -155,3 +155,15 @@ unsigned aro_jobs_reap(struct aro_lcore *lcore)
     }
     return reaped;
 }
+
+void aro_jobs_stop(struct aro_lcore *lcore)
+{
+    struct aro_jobs *jobs = &lcore->jobs;
+
+    while (aro_job_queue_count(&jobs->active) != 0) {
+        lcore->counters.partial++;
+        aro_job_release(lcore, queue_pop(jobs, &jobs->active));
+    }
+    while (aro_job_queue_count(&jobs->draining) != 0)
+        aro_job_release(lcore, queue_pop(jobs, &jobs->draining));
+}

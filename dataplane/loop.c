@@ -49,18 +49,6 @@ void aro_lcore_turn(struct aro_lcore *lcore)
     aro_idle_turn(lcore, work);
 }
 
-/* What is under way is given up: slices were sent of some, of others none. */
-static void jobs_give_up(struct aro_lcore *lcore)
-{
-    for (uint32_t i = 0; i < lcore->jobs.capacity; i++) {
-        struct aro_job *job = &lcore->jobs.job[i];
-        if (job->state == ARO_JOB_ACTIVE || job->state == ARO_JOB_WAITING)
-            lcore->counters.partial++;
-        if (job->state != ARO_JOB_FREE)
-            aro_job_release(lcore, job);
-    }
-}
-
 static void tx_give_up(struct aro_lcore *lcore)
 {
     aro_tx_flush(lcore);
@@ -92,10 +80,9 @@ void aro_lcore_open(struct aro_lcore *lcore)
 
 void aro_lcore_close(struct aro_lcore *lcore)
 {
-    if (lcore->disk != NULL)
-        aro_pending_stop(lcore);
+    aro_pending_stop(lcore);
     tx_give_up(lcore);
-    jobs_give_up(lcore);
+    aro_jobs_stop(lcore);
     aro_disk_reader_destroy(lcore->disk);
     lcore->disk = NULL;
     gauges_set(lcore);

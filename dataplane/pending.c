@@ -360,4 +360,10 @@ void aro_pending_stop(struct aro_lcore *lcore)
         aro_reads_verify(lcore);
         aro_cache_quiescent(lcore->reader);
     }
+    while (pending->oldest != ARO_NO_JOB) { /* they wait for another lcore's read */
+        struct aro_job *job = &lcore->jobs.job[pending->oldest];
+        waiter_remove(lcore, job);
+        lcore->counters.partial++;
+        aro_job_release(lcore, job);
+    }
 }

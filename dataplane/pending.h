@@ -82,7 +82,7 @@ unsigned aro_mailbox_take(struct aro_lcore *lcore);
 /* Gives up what waited too long. */
 unsigned aro_pending_expire(struct aro_lcore *lcore);
 
-/* At the end of an lcore's life: waits for reads in flight, abandons them. */
+/* At the end of an lcore's life: lets its reads finish, gives up who waits for others'. */
 void aro_pending_stop(struct aro_lcore *lcore);
 
 #endif

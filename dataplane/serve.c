@@ -221,6 +221,8 @@ void aro_serve_burst(struct aro_lcore *lcore, struct aro_queue *queue, struct ar
         accepted[n_ok] = request;
         ids[n_ok++] = &request->get.id;
     }
+    if (n_ok == 0)
+        return;
     /* accepted[:n_ok] and ids[:n_ok] are valid from here on */
     aro_cache_find_burst(lcore->reader, ids, n_ok, entries);
     for (unsigned i = 0; i < n_ok; i++)

@@ -70,7 +70,7 @@ static uint64_t product_run(struct rig *rig, const struct aro_id *ids, unsigned 
             making += rte_rdtsc() - before;
         }
         rig_turn(rig, 1);
-        while ((n = rte_ring_dequeue_burst(rig->from_port, objects, 64, NULL)) != 0) {
+        while ((n = rte_ring_dequeue_burst(rig->from_port[0], objects, 64, NULL)) != 0) {
             rte_pktmbuf_free_bulk((struct rte_mbuf **)objects, n);
             drained += n;
         }
@@ -102,7 +102,8 @@ int main(int argc, char **argv)
     rig_validate(rig);
     for (unsigned i = 0; i < chunks; i++)
         verify_chunk(rig, &ids[i], i + 1);
-    floor_open(&floor, rig->dataplane->port[0].id, rig->from_port, rig->region, RIG_REGION_BYTES);
+    floor_open(&floor, rig->dataplane->port[0].id, rig->from_port[0], rig->region,
+               RIG_REGION_BYTES);
 
     for (unsigned r = 0; r < rounds; r++) {
         uint64_t packets = (uint64_t)requests * SLICES, making;

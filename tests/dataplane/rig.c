@@ -37,7 +37,7 @@ void rig_eal_start(unsigned memory_mib)
                     (char[]){"--no-telemetry"},
                     (char[]){"--log-level=*:error"},
                     (char[]){"--lcores"},
-                    (char[]){"0@0,1@0"},
+                    (char[]){"0@0,1@0,2@0"},
                     (char[]){"-m"},
                     memory,
                     prefix};
@@ -47,10 +47,21 @@ void rig_eal_start(unsigned memory_mib)
     MUST(rte_eal_init(RTE_DIM(argv), argv) >= 0);
 }
 
+static void port_fill(struct aro_port_config *port, unsigned wire)
+{
+    snprintf(port->name, sizeof(port->name), "rig%u", wire);
+    snprintf(port->device, sizeof(port->device), "net_ring_rig%u", wire);
+    port->address[0] = (struct aro_address){.family = 4, .prefix_len = 24, .bytes = {10, 9, 0, 1}};
+    port->address[1] = (struct aro_address){.family = 6, .prefix_len = 64};
+    memcpy(port->address[1].bytes, server6, 16);
+    port->addresses = 2;
+    port->lcore[0] = wire + 1;
+    port->lcores = 1;
+    port->mtu = 1500;
+}
+
 static void config_fill(struct rig *rig, struct aro_dataplane_config *config)
 {
-    struct aro_port_config *port = &config->port[0];
-
     *config = (struct aro_dataplane_config){
         .cache = rig->cache,
         .region = rig->region,
@@ -66,15 +77,10 @@ static void config_fill(struct rig *rig, struct aro_dataplane_config *config)
         .profiles = 1,
         .profile[0] = {.name = "rig", .driver = "*", .rx_burst = 32},
     };
-    snprintf(port->name, sizeof(port->name), "rig");
-    snprintf(port->device, sizeof(port->device), "net_ring_rig");
-    port->address[0] = (struct aro_address){.family = 4, .prefix_len = 24, .bytes = {10, 9, 0, 1}};
-    port->address[1] = (struct aro_address){.family = 6, .prefix_len = 64};
-    memcpy(port->address[1].bytes, server6, 16);
-    port->addresses = 2;
-    port->lcore[0] = 1;
-    port->lcores = 1;
-    port->mtu = 1500;
+    config->store = rig->store;
+    for (unsigned wire = 0; wire < RIG_WIRES; wire++)
+        port_fill(&config->port[wire], wire);
+    config->ports = rig->store == NULL ? 1 : RIG_WIRES;
 }
 
 static void cache_open(struct rig *rig)
@@ -86,33 +92,51 @@ static void cache_open(struct rig *rig)
     MUST(rig->region != NULL);
     const struct aro_cache_config config = {.region = rig->region,
                                             .region_bytes = RIG_REGION_BYTES,
-                                            .readers_max = 2,
+                                            .readers_max = RIG_WIRES,
                                             .pins_per_reader = 1024,
                                             .seed = 1};
     rig->cache = aro_cache_create(&config, &error);
     MUST(rig->cache != NULL);
 }
 
-static void port_open(struct rig *rig)
+static void wire_open(struct rig *rig, unsigned wire)
 {
-    rig->to_port = rte_ring_create("rig-rx", 1024, SOCKET_ID_ANY, 0);
-    rig->from_port = rte_ring_create("rig-tx", 4096, SOCKET_ID_ANY, 0);
-    rig->wire = rte_pktmbuf_pool_create("rig-wire", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-    MUST(rig->to_port != NULL && rig->from_port != NULL && rig->wire != NULL);
-    MUST(rte_eth_from_rings("rig", &rig->to_port, 1, &rig->from_port, 1, 0) >= 0);
+    char name[RTE_RING_NAMESIZE];
+
+    snprintf(name, sizeof(name), "rig-rx-%u", wire);
+    rig->to_port[wire] = rte_ring_create(name, 1024, SOCKET_ID_ANY, 0);
+    snprintf(name, sizeof(name), "rig-tx-%u", wire);
+    rig->from_port[wire] = rte_ring_create(name, 4096, SOCKET_ID_ANY, 0);
+    snprintf(name, sizeof(name), "rig%u", wire);
+    MUST(rig->to_port[wire] != NULL && rig->from_port[wire] != NULL);
+    MUST(rte_eth_from_rings(name, &rig->to_port[wire], 1, &rig->from_port[wire], 1, 0) >= 0);
 }
 
-struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config))
+static void store_open(struct rig *rig)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
+    struct aro_error error = {0};
+
+    snprintf(rig->directory, sizeof(rig->directory), "/var/tmp/aro-rig-XXXXXX");
+    MUST(mkdtemp(rig->directory) != NULL);
+    rig->ring = aro_uring_create(64);
+    MUST(rig->ring != NULL);
+    const struct aro_store_config config = {.path = rig->directory,
+                                            .size_bytes = 256 << 20,
+                                            .segment_bytes = 16 << 20,
+                                            .ring = rig->ring,
+                                            .qsbr = aro_cache_qsbr(rig->cache)};
+    rig->store = aro_store_open(&config, NULL, NULL, &error);
+    if (rig->store == NULL)
+        fprintf(stderr, "rig: %s\n", error.text);
+    MUST(rig->store != NULL);
+}
+
+static void dataplane_open(struct rig *rig, void (*tweak)(struct aro_dataplane_config *config))
+{
     struct aro_dataplane_config *config = calloc(1, sizeof(*config));
     struct aro_error error = {0};
 
-    MUST(rig != NULL && config != NULL);
-    rig->client_port = 40000;
-    rig->family = 4;
-    cache_open(rig);
-    port_open(rig);
+    MUST(config != NULL);
     config_fill(rig, config);
     if (tweak != NULL)
         tweak(config);
@@ -121,26 +145,80 @@ struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config))
         fprintf(stderr, "rig: %s\n", error.text);
     MUST(rig->dataplane != NULL);
     free(config);
-    rig->lcore = rig->dataplane->lcore[0];
-    memcpy(rig->mac, rig->dataplane->port[0].mac.addr_bytes, 6);
-    MUST(aro_port_start(&rig->dataplane->port[0], &error) == 0);
-    aro_lcore_open(rig->lcore);
+    for (unsigned i = 0; i < rig->dataplane->ports; i++) {
+        MUST(aro_port_start(&rig->dataplane->port[i], &error) == 0);
+        aro_lcore_open(rig->dataplane->lcore[i]);
+    }
+    rig_use(rig, 0);
+}
+
+static struct rig *create(bool store, void (*tweak)(struct aro_dataplane_config *config))
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+
+    MUST(rig != NULL);
+    rig->client_port = 40000;
+    rig->family = 4;
+    cache_open(rig);
+    if (store)
+        store_open(rig);
+    for (unsigned wire = 0; wire < RIG_WIRES; wire++)
+        wire_open(rig, wire);
+    rig->wire = rte_pktmbuf_pool_create("rig-wire", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    MUST(rig->wire != NULL);
+    dataplane_open(rig, tweak);
     return rig;
+}
+
+struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config))
+{
+    return create(false, tweak);
+}
+
+struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config))
+{
+    return create(true, tweak);
+}
+
+void rig_use(struct rig *rig, unsigned wire)
+{
+    MUST(wire < rig->dataplane->lcores);
+    rig->at = wire;
+    rig->lcore = rig->dataplane->lcore[wire];
+    memcpy(rig->mac, rig->dataplane->port[wire].mac.addr_bytes, 6);
+}
+
+static void store_close(struct rig *rig)
+{
+    char command[96];
+
+    if (rig->store == NULL)
+        return;
+    aro_store_close(rig->store);
+    aro_uring_destroy(rig->ring);
+    snprintf(command, sizeof(command), "rm -rf '%s'", rig->directory);
+    MUST(system(command) == 0);
 }
 
 void rig_destroy(struct rig *rig)
 {
     struct rig_frame left;
 
-    aro_lcore_close(rig->lcore);
-    while (rig_take(rig, &left))
-        continue;
-    aro_port_stop(&rig->dataplane->port[0]);
+    for (unsigned i = 0; i < rig->dataplane->lcores; i++) {
+        rig_use(rig, i);
+        aro_lcore_close(rig->lcore);
+        while (rig_take(rig, &left))
+            continue;
+        aro_port_stop(&rig->dataplane->port[i]);
+    }
     aro_dataplane_destroy(rig->dataplane);
+    store_close(rig);
     aro_cache_destroy(rig->cache);
     aro_region_destroy(rig->region, RIG_REGION_BYTES);
-    rte_ring_free(rig->to_port);
-    rte_ring_free(rig->from_port);
+    for (unsigned wire = 0; wire < RIG_WIRES; wire++) {
+        rte_ring_free(rig->to_port[wire]);
+        rte_ring_free(rig->from_port[wire]);
+    }
     rte_mempool_free(rig->wire);
     free(rig);
 }
@@ -173,13 +251,50 @@ struct aro_id rig_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed)
     return id;
 }
 
+struct stored {
+    struct aro_store_op op;
+    bool done;
+};
+
+static void store_done(struct aro_store_op *op, int result)
+{
+    MUST(result == 0);
+    ((struct stored *)(void *)op)->done = true;
+}
+
+static void store_wait(struct rig *rig, const struct stored *stored)
+{
+    while (!stored->done) {
+        aro_uring_poll(rig->ring, 64);
+        aro_store_poll(rig->store);
+    }
+}
+
+struct aro_id rig_stored_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed)
+{
+    uint8_t *data = aligned_alloc(4096, RTE_ALIGN(len_bytes, 4096));
+    struct stored append = {.op.done = store_done}, sync = {.op.done = store_done};
+    uint64_t mark = aro_store_mark(rig->store);
+    struct aro_id id;
+
+    MUST(data != NULL);
+    rig_chunk_bytes(data, len_bytes, seed);
+    id = aro_sha256(data, len_bytes);
+    MUST(aro_store_append(rig->store, &append.op, &id, data, len_bytes) == 0);
+    store_wait(rig, &append);
+    MUST(aro_store_sync(rig->store, &sync.op, mark) == 0);
+    store_wait(rig, &sync);
+    free(data);
+    return id;
+}
+
 void rig_send_frame(struct rig *rig, const void *frame, uint32_t bytes)
 {
     struct rte_mbuf *packet = rte_pktmbuf_alloc(rig->wire);
 
     MUST(packet != NULL && rte_pktmbuf_tailroom(packet) >= bytes);
     memcpy(rte_pktmbuf_append(packet, (uint16_t)bytes), frame, bytes);
-    MUST(rte_ring_enqueue(rig->to_port, packet) == 0);
+    MUST(rte_ring_enqueue(rig->to_port[rig->at], packet) == 0);
 }
 
 static uint32_t network_write(const struct rig *rig, uint8_t *at, uint16_t udp_bytes)
@@ -309,7 +424,7 @@ bool rig_take(struct rig *rig, struct rig_frame *ret)
     void *object;
     const void *bytes;
 
-    if (rte_ring_dequeue(rig->from_port, &object) != 0)
+    if (rte_ring_dequeue(rig->from_port[rig->at], &object) != 0)
         return false;
     packet = object;
     rte_mbuf_sanity_check(packet, 1);

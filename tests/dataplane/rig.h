@@ -15,14 +15,19 @@
 enum {
     RIG_FRAME_BYTES = 2048,
     RIG_REGION_BYTES = 64 << 20,
+    RIG_WIRES = 2,
 };
 
 struct rig {
     struct aro_dataplane *dataplane;
-    struct aro_lcore *lcore;
+    struct aro_lcore *lcore; /* the one at hand: rig_use */
     struct aro_cache *cache;
+    struct aro_uring *ring; /* of the store's writer; NULL: memory only */
+    struct aro_store *store;
+    char directory[64];
     void *region;
-    struct rte_ring *to_port, *from_port;
+    unsigned at; /* number of the wire, and of its lcore, at hand */
+    struct rte_ring *to_port[RIG_WIRES], *from_port[RIG_WIRES];
     struct rte_mempool *wire; /* frames that the test sends */
     uint8_t mac[6];           /* of the port */
     uint16_t client_port;     /* source port of the requests */
@@ -44,10 +49,16 @@ void rig_eal_start(unsigned memory_mib);
 
 /* tweak may be NULL; it changes the configuration before the data plane is made. */
 struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config));
+/* The same with a store in a directory of its own, and two wires with an lcore each. */
+struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config));
 void rig_destroy(struct rig *rig);
+/* From here on send, turn and take mean this wire and its lcore. */
+void rig_use(struct rig *rig, unsigned wire);
 
 /* Puts a chunk of len bytes, pseudo-random from seed, into the cache; returns its id. */
 struct aro_id rig_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed);
+/* Puts such a chunk onto the disk only. */
+struct aro_id rig_stored_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed);
 void rig_chunk_bytes(uint8_t *bytes, uint32_t len_bytes, uint64_t seed);
 
 /* Sends a UDP payload to the service port (checksums right), or a whole frame. */

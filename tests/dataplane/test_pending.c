@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Misses: two lcores, one store, real io_uring reads; the test decides which lcore turns when. */
+#include "tests/dataplane/rig.h"
+
+#include <criterion/criterion.h>
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SLICE = 1408, CHUNK = 65536, SLICES = 47, PATIENCE_TURNS = 200000 };
+
+static void eal_up(void)
+{
+    rig_eal_start(192);
+}
+
+TestSuite(pending, .init = eal_up, .timeout = 60);
+
+/* Lets the keeper stock the lcores, as the control thread does. */
+static void keep(struct rig *rig)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        aro_cache_maintain(rig->cache, 256);
+        for (unsigned wire = 0; wire < rig->dataplane->lcores; wire++)
+            aro_cache_quiescent(rig->dataplane->lcore[wire]->reader);
+    }
+}
+
+/* Turns the lcore at hand until `frames` frames came out or patience ends; counts by first byte. */
+static unsigned collect(struct rig *rig, unsigned frames, unsigned count[256], uint8_t *bytes,
+                        uint8_t *ret_tier)
+{
+    unsigned got = 0;
+
+    for (unsigned turn = 0; turn < PATIENCE_TURNS && got < frames; turn++) {
+        struct rig_frame frame;
+        struct aro_data data;
+        rig_turn(rig, 1);
+        while (rig_take(rig, &frame)) {
+            got++;
+            count[frame.payload[0]]++;
+            if (aro_data_decode(frame.payload, frame.payload_bytes, &data) != 0)
+                continue;
+            *ret_tier = data.flags & ARO_DATA_TIER_MASK;
+            memcpy(bytes + (size_t)data.index * SLICE, data.payload, data.payload_bytes);
+        }
+    }
+    return got;
+}
+
+static struct rig *rig_with_chunk(uint32_t len_bytes, struct aro_id *ret_id,
+                                  void (*tweak)(struct aro_dataplane_config *config))
+{
+    struct rig *rig = rig_create_store(tweak);
+
+    *ret_id = rig_stored_chunk(rig, len_bytes, 5);
+    keep(rig);
+    return rig;
+}
+
+static bool bytes_are_right(const uint8_t *bytes, uint32_t len_bytes)
+{
+    uint8_t *expected = malloc(len_bytes);
+
+    rig_chunk_bytes(expected, len_bytes, 5);
+    bool same = memcmp(bytes, expected, len_bytes) == 0;
+    free(expected);
+    return same;
+}
+
+static void chunk_arrives_from_disk(struct rig *rig, uint32_t len_bytes)
+{
+    struct aro_id id = rig_stored_chunk(rig, len_bytes, 5);
+    uint32_t slices = RTE_MIN(aro_slices(len_bytes, SLICE), 64u);
+    uint8_t *bytes = calloc(1, ARO_CHUNK_BYTES_MAX), tier = 9;
+    uint64_t reads = rig->lcore->counters.disk_reads;
+    unsigned count[256] = {0};
+
+    for (unsigned tries = 0; tries < 4 && count[ARO_MSG_DATA] == 0; tries++) {
+        keep(rig); /* the first chunk of a size finds no stock of it: RETRY_LATER, then it is there
+                    */
+        rig_get(rig, &id, SLICE, 0, UINT64_MAX, 1);
+        rig_turn(rig, 1);
+        collect(rig, rig->lcore->pending.waiting != 0 ? slices : 1, count, bytes, &tier);
+    }
+    cr_assert_eq(count[ARO_MSG_DATA], slices, "%u of %u", count[ARO_MSG_DATA], slices);
+    cr_assert_eq(tier, ARO_TIER_DISK);
+    cr_assert(bytes_are_right(bytes, RTE_MIN(len_bytes, 64u * SLICE)));
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 2);
+    collect(rig, slices, count, bytes, &tier);
+    cr_assert_eq(tier, ARO_TIER_MEMORY);
+    cr_assert_eq(rig->lcore->counters.disk_reads, reads + 1);
+    free(bytes);
+}
+
+Test(pending, chunks_on_disk_arrive_and_stay_in_memory)
+{
+    const uint32_t lengths[] = {1, 4095, 4096, 4097, 65536, 1048576};
+    struct rig *rig = rig_create_store(NULL);
+
+    rig_validate(rig);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+        chunk_arrives_from_disk(rig, lengths[i]);
+    rig_turn(rig, 4);
+    rig_check_balance(rig);
+    rig_destroy(rig);
+}
+
+Test(pending, many_requests_on_two_lcores_cost_one_read)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, NULL);
+    uint8_t *bytes = calloc(1, CHUNK), tier;
+
+    for (unsigned wire = 0; wire < 2; wire++) {
+        rig_use(rig, wire);
+        rig_validate(rig);
+        for (unsigned i = 0; i < 20; i++)
+            rig_get(rig, &id, SLICE, 0, UINT64_MAX, i);
+    }
+    rig_use(rig, 0);
+    rig_turn(rig, 1); /* starts the read, and joins it with the other 19 */
+    rig_use(rig, 1);
+    rig_turn(rig, 1);
+    for (unsigned wire = 0; wire < 2; wire++) {
+        unsigned count[256] = {0};
+        rig_use(rig, wire);
+        collect(rig, 20 * SLICES, count, bytes, &tier);
+        cr_assert_eq(count[ARO_MSG_DATA], 20u * SLICES, "wire %u: %u", wire, count[ARO_MSG_DATA]);
+        cr_assert(bytes_are_right(bytes, CHUNK));
+        rig_turn(rig, 30);
+        rig_check_balance(rig);
+    }
+    cr_assert_eq(rig->dataplane->lcore[0]->counters.disk_reads, 1u);
+    cr_assert_eq(rig->dataplane->lcore[1]->counters.disk_reads, 0u);
+    cr_assert_eq(rig->dataplane->lcore[1]->counters.misses_joined, 20u);
+    free(bytes);
+    rig_destroy(rig);
+}
+
+static void short_deadline(struct aro_dataplane_config *config)
+{
+    config->pending_deadline_us = 1000;
+}
+
+Test(pending, a_waiter_whose_reader_stalls_is_told_to_come_back)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, short_deadline);
+    unsigned count[256] = {0};
+    uint8_t bytes[8], tier;
+
+    rig_validate(rig);
+    rig_get(rig, &id, SLICE, 0, 1, 1);
+    rig_turn(rig, 1); /* lcore 0 starts the read and does not turn again */
+    rig_use(rig, 1);
+    rig_validate(rig);
+    rig_get(rig, &id, SLICE, 0, 1, 2);
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(count[ARO_MSG_STATUS], 1u);
+    cr_assert_eq(rig->lcore->counters.pending_expired, 1u);
+    cr_assert_eq(rig->lcore->counters.status_retry_later, 1u);
+    rig_check_balance(rig);
+    rig_destroy(rig);
+}
+
+/* Flips one payload byte of every data file of the store. */
+static void damage(const struct rig *rig)
+{
+    char pattern[96];
+    glob_t files;
+
+    snprintf(pattern, sizeof(pattern), "%s/*.data", rig->directory);
+    cr_assert_eq(glob(pattern, 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        int fd = open(files.gl_pathv[i], O_RDWR);
+        off_t size = lseek(fd, 0, SEEK_END);
+        char byte;
+        for (off_t at = 100; at < size && at < 4 * CHUNK; at += 4096) {
+            cr_assert_eq(pread(fd, &byte, 1, at), 1);
+            byte = (char)~byte;
+            cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+        }
+        cr_assert_eq(fsync(fd), 0);
+        close(fd);
+    }
+    globfree(&files);
+}
+
+Test(pending, damaged_bytes_are_never_answered_and_quarantined)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, NULL);
+    unsigned count[256] = {0};
+    struct aro_store_stats stats;
+    uint8_t *bytes = calloc(1, CHUNK), tier;
+
+    damage(rig);
+    rig_validate(rig);
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 1);
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(count[ARO_MSG_DATA], 0u);
+    cr_assert_eq(count[ARO_MSG_STATUS], 1u);
+    cr_assert_eq(rig->lcore->counters.disk_mismatches, 1u);
+    aro_dataplane_poll(rig->dataplane);
+    aro_store_stats(rig->store, &stats);
+    cr_assert_eq(stats.quarantined, 1u);
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 2);
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(rig->lcore->counters.status_not_found, 1u);
+    cr_assert_eq(rig->lcore->counters.disk_reads, 1u);
+    rig_check_balance(rig);
+    free(bytes);
+    rig_destroy(rig);
+}
+
+static void few_reads(struct aro_dataplane_config *config)
+{
+    config->reads_per_lcore = 8;
+    config->pending_per_lcore = 64;
+}
+
+Test(pending, a_flood_of_misses_is_shed_not_queued_without_bound)
+{
+    struct rig *rig = rig_create_store(few_reads);
+    unsigned count[256] = {0};
+    struct aro_id id[32];
+    uint8_t *bytes = calloc(1, CHUNK), tier;
+
+    for (unsigned i = 0; i < 32; i++)
+        id[i] = rig_stored_chunk(rig, 4096 + i, i);
+    keep(rig);
+    rig_validate(rig);
+    for (unsigned i = 0; i < 32; i++)
+        rig_get(rig, &id[i], SLICE, 0, 1, i);
+    collect(rig, 32, count, bytes, &tier);
+    cr_assert_eq(count[ARO_MSG_DATA] + count[ARO_MSG_STATUS], 32u);
+    cr_assert_geq(count[ARO_MSG_DATA], 1u);
+    cr_assert_geq(count[ARO_MSG_STATUS], 1u);
+    cr_assert_eq(rig->lcore->counters.status_retry_later, count[ARO_MSG_STATUS]);
+    rig_turn(rig, 4);
+    rig_check_balance(rig);
+    free(bytes);
+    rig_destroy(rig);
+}
+
+Test(pending, stopping_with_reads_in_flight_gives_everything_back)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, NULL);
+    struct aro_cache_stats stats;
+
+    rig_validate(rig);
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 1);
+    rig_turn(rig, 1);
+    aro_lcore_close(rig->lcore);
+    rig_check_balance(rig);
+    cr_assert_eq(rig->lcore->counters.partial + rig->lcore->counters.answered, 1u);
+    aro_cache_stats(rig->cache, &stats);
+    cr_assert_eq(stats.pinned_now, 0u);
+    aro_lcore_open(rig->lcore);
+    rig_destroy(rig);
+}
