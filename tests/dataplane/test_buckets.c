@@ -153,3 +153,30 @@ Test(buckets, another_seed_puts_keys_elsewhere)
     aro_limits_init(&table, 10, 50, 8);
     cr_assert_neq(aro_limits_bucket(&table, 1, 0) - first, 0);
 }
+
+Test(buckets, a_stranger_never_inherits_a_debt)
+{
+    aro_limits_init(&table, 10, 50, 7);
+    for (uint64_t key = 0; key < 4 * ARO_LIMIT_SETS * ARO_LIMIT_WAYS; key++) {
+        struct aro_bucket *bucket = aro_limits_bucket(&table, key, 1);
+        cr_assert_eq(bucket->credit, 50 * ARO_CREDIT_UNIT);
+        aro_bucket_charge(bucket, 1000);
+    }
+}
+
+Test(buckets, every_place_is_given_up_one_day)
+{
+    static struct aro_limits_table before;
+    const unsigned places = ARO_LIMIT_SETS * ARO_LIMIT_WAYS;
+    unsigned kept = 0;
+
+    aro_limits_init(&table, 10, 50, 7);
+    for (uint64_t key = 0; key < 4 * places; key++)
+        aro_limits_bucket(&table, key, 1);
+    before = table;
+    for (uint64_t key = 0; key < 16 * places; key++)
+        aro_limits_bucket(&table, 1000000 + key, 1);
+    for (unsigned i = 0; i < places; i++)
+        kept += (&before.bucket[0][0] + i)->tag == (&table.bucket[0][0] + i)->tag;
+    cr_assert_lt(kept, places / 100, "%u of %u", kept, places);
+}
