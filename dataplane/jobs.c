@@ -156,7 +156,7 @@ unsigned aro_jobs_reap(struct aro_lcore *lcore)
     return reaped;
 }
 
-void aro_jobs_stop(struct aro_lcore *lcore)
+void aro_jobs_give_up(struct aro_lcore *lcore)
 {
     struct aro_jobs *jobs = &lcore->jobs;
 

@@ -101,7 +101,7 @@ unsigned aro_jobs_reap(struct aro_lcore *lcore);
  * At the end of an lcore's life: gives up what is active and counts it as partial. The ports are
  * asked for their packets before; chunk memory outlives what they may still hold.
  */
-void aro_jobs_stop(struct aro_lcore *lcore);
+void aro_jobs_give_up(struct aro_lcore *lcore);
 
 static inline uint32_t aro_job_queue_count(const struct aro_job_queue *queue)
 {

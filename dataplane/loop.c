@@ -82,7 +82,7 @@ void aro_lcore_close(struct aro_lcore *lcore)
 {
     aro_pending_stop(lcore);
     tx_give_up(lcore);
-    aro_jobs_stop(lcore);
+    aro_jobs_give_up(lcore);
     aro_disk_reader_destroy(lcore->disk);
     lcore->disk = NULL;
     gauges_set(lcore);
