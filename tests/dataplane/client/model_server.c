@@ -5,7 +5,7 @@
  * input ends or it is killed.
  *
  *   model_server [--bytes N] [--chunk N] [--seed N] [--file PATH] [--port N] [--host ADDRESS]
- *                [--lie | --lie-once | --lie-manifest | --lie-length | --lie-total]
+ *                [--lie | --lie-once | --lie-manifest | --lie-length | --lie-total | --lie-digest]
  *                [--silent] [--silent-after N] [--restart-after N] [--loss PERCENT]
  *                [--refuse CODE] [--refuse-percent N] [--missing] [--narrow BYTES]
  *
@@ -43,7 +43,7 @@ struct server {
     uint32_t loss_percent;
     uint32_t restart_after; /* requests; 0: never */
     uint64_t random;
-    bool lie_total;
+    bool lie_total, lie_digest; /* of the root manifest */
 
     /* the answer being collected */
     struct sockaddr_storage peer;
@@ -208,6 +208,7 @@ static const struct option options[] = {
     {"lie-manifest", no_argument, NULL, 'm'},
     {"lie-length", no_argument, NULL, 'n'},
     {"lie-total", no_argument, NULL, 't'},
+    {"lie-digest", no_argument, NULL, 'd'},
     {"silent", no_argument, NULL, 'q'},
     {"silent-after", required_argument, NULL, 'a'},
     {"restart-after", required_argument, NULL, 'r'},
@@ -238,6 +239,9 @@ static bool behaviour_take(struct server *server, struct model *like, int option
         return true;
     case 't':
         server->lie_total = true;
+        return true;
+    case 'd':
+        server->lie_digest = true;
         return true;
     case 'q':
         like->silent = true;
@@ -338,6 +342,8 @@ int main(int argc, char **argv)
         aro_store_be64(total, bytes + 1);
         model_forge_root(server.model, 16, total, sizeof(total));
     }
+    if (server.lie_digest)
+        model_forge_root(server.model, 24, "another", 7);
     server.random = seed;
     server.fd = socket_open(host, port);
     if (server.fd < 0) {

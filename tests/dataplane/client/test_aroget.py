@@ -146,6 +146,11 @@ class Aroget(unittest.TestCase):
         with Server("--bytes", 1_000_000, "--lie-total") as server:
             self.assert_fails(self.fetch(server), 6, 7009)
 
+    def test_a_manifest_made_with_a_wrong_digest_of_the_whole_is_noticed_at_the_end(self):
+        with Server("--bytes", 1_000_000, "--lie-digest") as server:
+            self.assert_fails(self.fetch(server), 6, 7010)
+            self.assertEqual(self.fetch(server, "--skip-content-digest").returncode, 0)
+
     def test_every_refusal_has_its_exit_code(self):
         for switches, code, error in ((("--refuse", 1), 1, 7004), (("--refuse", 4), 4, 7006),
                                       (("--refuse", 5), 4, 7007), (("--missing",), 7, 7005)):

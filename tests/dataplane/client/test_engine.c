@@ -90,6 +90,18 @@ Test(engine, loss_reordering_duplication_and_damage_are_harmless, .timeout = 120
     }
 }
 
+/* The root of 112 chunks is as long as a chunk, and the ring starts anew after it. */
+Test(engine, a_late_slice_of_the_root_is_not_taken_for_content)
+{
+    struct model *model = model_create(112 * 4096, 4096, 2);
+    struct wire_options options = {.seed = 2, .duplicate_percent = 100};
+    struct wire_result result = wire_fetch(model, &options);
+
+    assert_right(&result, model);
+    cr_assert_eq(result.stats.mismatches, 0);
+    model_destroy(model);
+}
+
 Test(engine, pieces_that_the_caller_keeps_hold_back_only_their_buffers)
 {
     struct model *model = model_create(200 * C, C, 3);
@@ -186,6 +198,7 @@ Test(engine, a_source_that_lies_about_content_is_convicted_at_the_second_mismatc
     model->lies_about_manifests = true;
     result = wire_fetch(model, &options);
     assert_failed(&result, ARO_E_SOURCE_LIES);
+    cr_assert_eq(result.stats.mismatches, 2);
     model_destroy(model);
 }
 
