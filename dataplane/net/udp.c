@@ -6,14 +6,7 @@ static uint16_t pseudo_sum(const struct aro_frame *frame)
 {
     const void *ip = aro_frame_at(frame, RTE_ETHER_HDR_LEN);
 
-    /* DPDK's pseudo-header sums take the length from the network header, options excluded */
-    if (frame->family == 4) {
-        struct rte_ipv4_hdr plain = *(const struct rte_ipv4_hdr *)ip;
-        plain.version_ihl = RTE_IPV4_VHL_DEF;
-        plain.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(plain) + frame->transport_bytes));
-        return rte_ipv4_phdr_cksum(&plain, 0);
-    }
-    return rte_ipv6_phdr_cksum(ip, 0);
+    return frame->family == 4 ? rte_ipv4_phdr_cksum(ip, 0) : rte_ipv6_phdr_cksum(ip, 0);
 }
 
 static bool checksum_is_good(const struct aro_frame *frame, const struct rte_udp_hdr *udp)
