@@ -219,7 +219,8 @@ def counters_declared():
     with open(os.path.join(lib.ROOT, "dataplane/counters.def"), encoding="ascii") as file:
         text = file.read()
     found = dict.fromkeys(re.findall(r"^ARO_COUNTER\((\w+)", text, re.M))
-    found.update(re.findall(r"^ARO_DROP\((\w+), (\w+)", text, re.M))
+    found.update(("drop_" + name, layer)
+                 for name, layer in re.findall(r"^ARO_DROP\((\w+), (\w+)", text, re.M))
     return found
 
 
