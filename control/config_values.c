@@ -123,6 +123,8 @@ static int mode_parse(const char *text, uint64_t *ret)
 
 static int number_parse(const struct aro_key *key, const char *text, uint64_t *ret)
 {
+    const char *const *words = words_of(key->kind);
+
     switch (key->kind) {
     case ARO_KEY_BYTES:
         return aro_bytes_parse(text, ret);
@@ -135,8 +137,7 @@ static int number_parse(const struct aro_key *key, const char *text, uint64_t *r
     case ARO_KEY_BOOL:
         return bool_parse(text, ret);
     default:
-        return words_of(key->kind) != NULL ? word_parse(words_of(key->kind), text, ret)
-                                           : aro_count_parse(text, ret);
+        return words != NULL ? word_parse(words, text, ret) : aro_count_parse(text, ret);
     }
 }
 
