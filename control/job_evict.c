@@ -18,7 +18,7 @@
 #include "control/commands.h"
 #include "control/descent.h"
 
-enum { ITEMS_PER_TURN = 256, REMOVALS_PER_TURN = 64 };
+enum { ITEMS_PER_TURN = 256, REMOVALS_PER_TURN = 16 };
 
 enum phase { PHASE_CLAIM, PHASE_SPARE, PHASE_FORGET, PHASE_FORGETTING, PHASE_REMOVE };
 

@@ -14,7 +14,7 @@
 
 enum {
     READ_BYTES_PER_TURN = 256 << 10, /* a read of cached pages is copied in the submitting call */
-    UNDO_PER_TURN = 64,
+    UNDO_PER_TURN = 16,
     RETRY_MS = 1,
     STREAM_RETRY_MS = 2,
 };
