@@ -85,9 +85,9 @@ static inline void aro_entry_touch(struct aro_entry *entry)
 struct aro_cache_config {
     void *region;             /* page-aligned chunk memory, zeroed or not; not owned */
     size_t region_bytes;      /* >= 8 MiB */
-    uint32_t entries_max;     /* chunks in memory; 0: one per 16 KiB of region */
+    uint32_t entries_max;     /* chunks in memory, 64..2^26; 0: one per 16 KiB of region */
     uint32_t readers_max;     /* 1..63 */
-    uint32_t pins_per_reader; /* pin slots each reader gets */
+    uint32_t pins_per_reader; /* pin slots each reader gets, 1..2^20 */
     uint64_t seed;            /* secret: strangers choose ids */
     const char *policy;       /* "s3fifo" or "fifo"; NULL: s3fifo */
 };

@@ -32,7 +32,7 @@ enum {
     READS = 4,    /* under way per reader */
     BURST = 8,
     ROUND_LOOPS = 4000,
-    PATIENCE = 50 * 1000 * 1000, /* yields before a wake-up counts as lost */
+    PATIENCE = 5 * 1000 * 1000, /* yields before a wake-up counts as lost */
 };
 
 struct pin {

@@ -153,7 +153,19 @@ Test(cache, what_the_keeper_inserts_is_found_resident_with_its_sums)
     cr_assert_eq((uintptr_t)entry->data % ARO_CHUNK_ALIGN, 0u);
     aro_sums_extend(sums, 0, entry->data, 1000);
     cr_assert_arr_eq(entry->sums, sums, aro_sums_count(1000) * sizeof(sums[0]));
+    world_end(&world);
+}
+
+Test(cache, a_fill_of_what_is_there_waits_for_readers_who_may_have_seen_it)
+{
+    struct world world = world_make();
+
+    cr_assert_eq(put(&world, 5, 1000), 0);
     cr_assert_eq(put(&world, 5, 1000), -EEXIST);
+    cr_assert_eq(stats(&world).retired_now, 1u);
+    world_settle(&world);
+    cr_assert_eq(stats(&world).retired_now, 0u);
+    cr_assert_eq(stats(&world).entries_now, 1u);
     world_end(&world);
 }
 
@@ -339,6 +351,23 @@ Test(cache, a_stopped_reader_stops_reclamation_but_costs_a_bounded_part_of_the_c
     cr_assert_gt(stats(&world).entries_now, number * 3 / 4);
     world_settle(&world);
     cr_assert_eq(put(&world, 100000, 65536), 0);
+    world_end(&world);
+}
+
+Test(cache, fills_leave_memory_to_reads)
+{
+    struct world world = world_make();
+    uint64_t number = 0;
+    struct aro_entry *entry;
+    struct aro_id id = id_of(1000);
+
+    while (put(&world, number, 65536) == 0)
+        number++;
+    for (unsigned i = 0; aro_cache_reserve(world.reader, &id, 65536, &entry) == 0; i++)
+        id = id_of(1001 + i);
+    aro_cache_maintain(world.cache, WORK); /* nothing comes back: the reader was not quiescent */
+    cr_assert_eq(put(&world, number, 65536), -ENOBUFS);
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, 65536, &entry), 0);
     world_end(&world);
 }
 

@@ -2,8 +2,8 @@
 /*
  * Several inserts of one id, interleaved at every delay point by schedule instead of by chance:
  * each insert is a coroutine, and who goes on after a delay point is decided here. Every schedule
- * with at most three switches, then seeded random ones. At no time may the id have two members, and
- * each insert ends, whoever is held up wherever.
+ * with at most three switches, then seeded random ones. At no time may the id have two members, no
+ * entry that a find returned may lose, and each insert ends, whoever is held up wherever.
  */
 #include "cache/index.h"
 
@@ -21,6 +21,7 @@ enum { ACTORS = 3, STACK_BYTES = 128 << 10, POINTS_MAX = 44, OTHERS = 9 };
 struct actor {
     ucontext_t context;
     struct aro_entry *entry;
+    bool seen; /* some find returned its entry */
     bool ended;
     void *stack;
 };
@@ -60,6 +61,7 @@ static void actor_main(int me)
     } else {
         cr_assert_eq(rc, -EEXIST);
         cr_assert_neq(member, actor->entry);
+        cr_assert_not(actor->seen, "an entry was found and then lost");
         world.met++;
     }
     actor->ended = true;
@@ -72,12 +74,21 @@ static void world_begin(struct aro_entry *entries)
     for (int i = 0; i < ACTORS; i++) {
         struct actor *actor = &world.actor[i];
         actor->entry = &entries[i];
-        actor->ended = false;
+        actor->ended = actor->seen = false;
         getcontext(&actor->context);
         actor->context.uc_stack.ss_sp = actor->stack;
         actor->context.uc_stack.ss_size = STACK_BYTES;
         makecontext(&actor->context, (void (*)(void))actor_main, 1, i);
     }
+}
+
+/* What a reader would find between any two steps. */
+static void found_note(void)
+{
+    const struct aro_entry *found = aro_index_find(world.index, &world.actor[0].entry->id);
+
+    for (int i = 0; i < ACTORS; i++)
+        world.actor[i].seen |= world.actor[i].entry == found;
 }
 
 /* Lets one actor go on to its next delay point; false: it has ended. */
@@ -88,6 +99,7 @@ static bool step(int who)
     world.running = who;
     swapcontext(&world.scheduler, &world.actor[who].context);
     world.running = -1;
+    found_note();
     return true;
 }
 
