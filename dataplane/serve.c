@@ -65,16 +65,26 @@ static void request_accepted(struct aro_lcore *lcore, struct aro_queue *queue,
                              struct aro_request *request)
 {
     const struct aro_get *get = &request->get;
-    uint64_t packets = (uint64_t)__builtin_popcountll(get->mask);
 
     aro_guard_charge(&lcore->guard, &request->frame.peer,
-                     packets * (get->slice_bytes + ARO_COST_PER_PACKET) + ARO_COST_PER_LOOKUP);
+                     (uint64_t)request->slices * (get->slice_bytes + ARO_COST_PER_PACKET) +
+                         ARO_COST_PER_LOOKUP);
     if (request->refresh) {
         token_send(lcore, queue, request);
         lcore->counters.tokens_refreshed++;
     } else {
         rte_pktmbuf_free(request->frame.packet);
     }
+}
+
+/* A validated source is refused: that costs it, too. */
+static void peer_refuse(struct aro_lcore *lcore, struct aro_queue *queue,
+                        struct aro_request *request, enum aro_status code, uint32_t retry_after_us,
+                        uint32_t detail)
+{
+    aro_guard_charge(&lcore->guard, &request->frame.peer,
+                     ARO_STATUS_BYTES + ARO_COST_PER_PACKET + ARO_COST_PER_LOOKUP);
+    request_refuse(lcore, queue, request, code, retry_after_us, detail);
 }
 
 /* Does it deserve a look into the cache? If not, it is answered or dropped here. */
@@ -132,7 +142,7 @@ static bool request_judge(struct aro_lcore *lcore, struct aro_queue *queue,
         return false;
     }
     if (verdict == ARO_VERDICT_BAD_REQUEST) {
-        request_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, request->get.detail);
+        peer_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, request->get.detail);
         return false;
     }
     return true;
@@ -149,7 +159,7 @@ static bool slice_fits(const struct aro_request *request)
 }
 
 static enum aro_miss hit_serve(struct aro_lcore *lcore, struct aro_queue *queue,
-                               const struct aro_request *request, struct aro_entry *entry)
+                               struct aro_request *request, struct aro_entry *entry)
 {
     struct aro_job *job = aro_job_take(lcore, entry);
 
@@ -162,6 +172,7 @@ static enum aro_miss hit_serve(struct aro_lcore *lcore, struct aro_queue *queue,
         aro_job_release(lcore, job);
         return ARO_MISS_BEYOND;
     }
+    request->slices = (uint8_t)__builtin_popcountll(job->mask);
     aro_entry_touch(entry);
     lcore->counters.hits_memory++;
     return ARO_MISS_WAITING;
@@ -173,6 +184,7 @@ static void request_serve(struct aro_lcore *lcore, struct aro_queue *queue,
     enum aro_entry_state state = entry == NULL ? ARO_ENTRY_GONE : aro_entry_state(entry);
     enum aro_miss outcome;
 
+    request->slices = (uint8_t)__builtin_popcountll(request->get.mask);
     if (state == ARO_ENTRY_RESIDENT) {
         outcome = hit_serve(lcore, queue, request, entry);
     } else if (state == ARO_ENTRY_READING) {
@@ -187,16 +199,16 @@ static void request_serve(struct aro_lcore *lcore, struct aro_queue *queue,
         break;
     case ARO_MISS_ABSENT:
         lcore->counters.misses_absent++;
-        request_refuse(lcore, queue, request, ARO_STATUS_NOT_FOUND, 0, 0);
+        peer_refuse(lcore, queue, request, ARO_STATUS_NOT_FOUND, 0, 0);
         break;
     case ARO_MISS_RETRY:
-        request_refuse(lcore, queue, request, ARO_STATUS_RETRY_LATER, ARO_RETRY_SOON_US, 0);
+        peer_refuse(lcore, queue, request, ARO_STATUS_RETRY_LATER, ARO_RETRY_SOON_US, 0);
         break;
     case ARO_MISS_BUSY:
-        request_refuse(lcore, queue, request, ARO_STATUS_BUSY, ARO_RETRY_SOON_US, 0);
+        peer_refuse(lcore, queue, request, ARO_STATUS_BUSY, ARO_RETRY_SOON_US, 0);
         break;
     case ARO_MISS_BEYOND:
-        request_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, ARO_BAD_FIRST_SLICE);
+        peer_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, ARO_BAD_FIRST_SLICE);
         break;
     }
 }
@@ -215,7 +227,7 @@ void aro_serve_burst(struct aro_lcore *lcore, struct aro_queue *queue, struct ar
         if (!request_judge(lcore, queue, request))
             continue;
         if (!slice_fits(request)) {
-            request_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, ARO_BAD_SLICE_SIZE);
+            peer_refuse(lcore, queue, request, ARO_STATUS_BAD_REQUEST, 0, ARO_BAD_SLICE_SIZE);
             continue;
         }
         accepted[n_ok] = request;

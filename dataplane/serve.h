@@ -18,7 +18,8 @@ struct aro_queue;
 struct aro_request {
     struct aro_frame frame;
     struct aro_get get;
-    bool refresh; /* a fresh token follows the answer */
+    bool refresh;   /* a fresh token follows the answer */
+    uint8_t slices; /* what it is charged for; of a miss the most that it may bring */
 };
 
 /* requests[0..n) came by queue in one burst, n <= ARO_BURST_MAX. Takes their packets. */

@@ -334,3 +334,27 @@ Test(serve, every_buffer_comes_home)
     free(transfer);
     rig_destroy(rig);
 }
+
+static void low_ceiling(struct aro_dataplane_config *config)
+{
+    config->limits.ceiling_bytes_per_s = 1; /* credit of a quarter MiB, then as good as nothing */
+}
+
+Test(serve, a_refusal_costs_its_receiver_too)
+{
+    struct rig *rig = rig_create(low_ceiling);
+    struct aro_id absent = {{5}};
+    struct rig_frame frame;
+
+    rig_validate(rig);
+    for (unsigned i = 0; i < 4000; i++) {
+        rig_get(rig, &absent, SLICE, 0, 1, i);
+        rig_turn(rig, 1);
+        while (rig_take(rig, &frame))
+            cr_assert_eq(frame.payload[0], ARO_MSG_STATUS);
+    }
+    cr_assert_gt(rig->lcore->counters.status_not_found, 1000u);
+    cr_assert_gt(rig->lcore->counters.drop[ARO_DROP_ceiling], 1000u);
+    rig_check_balance(rig);
+    rig_destroy(rig);
+}
