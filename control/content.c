@@ -296,8 +296,11 @@ static bool start(struct aro_content *content, struct aro_fetch *fetch)
         return true;
     if (result == -EAGAIN)
         return false;
-    if (!try_memory(content, fetch))
-        end(content, fetch, fetch->mismatched ? -EBADMSG : -ENOENT);
+    /* a sound copy in memory must not hide that the one on disk is damaged */
+    if (fetch->mismatched)
+        end(content, fetch, -EBADMSG);
+    else if (!try_memory(content, fetch))
+        end(content, fetch, -ENOENT);
     return true;
 }
 

@@ -3,7 +3,9 @@
 
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,4 +219,44 @@ bool fixture_read_back(struct fixture *fixture, const struct aro_id *object, str
     aro_descent_destroy(descent);
     free(reading.fetch.buffer);
     return more == 0;
+}
+
+/* Flips a bit 100 bytes behind head, when the file has it. */
+static bool damage_file(const char *path, const uint8_t head[64])
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    uint8_t *map = size > 4096 ? mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                               : MAP_FAILED;
+    uint8_t *at = NULL;
+
+    if (map != MAP_FAILED) {
+        at = memmem(map, (size_t)size, head, 64);
+        if (at != NULL)
+            at[100] ^= 1;
+        munmap(map, (size_t)size);
+    }
+    if (fd >= 0)
+        close(fd);
+    return at != NULL;
+}
+
+void fixture_damage(struct fixture *fixture, const uint8_t head[64])
+{
+    char path[384];
+    struct dirent *entry;
+    unsigned damaged = 0;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "%s/store", fixture->dir);
+    dir = opendir(path);
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_type != DT_REG)
+            continue;
+        snprintf(path, sizeof(path), "%s/store/%s", fixture->dir, entry->d_name);
+        damaged += damage_file(path, head);
+    }
+    closedir(dir);
+    cr_assert_eq(damaged, 1u);
 }

@@ -47,4 +47,7 @@ int fixture_put(struct fixture *fixture, int fd, struct aro_put_result *ret,
 /* SHA-256 of an object's content as it is read back (from disk first). False: cannot be read. */
 bool fixture_read_back(struct fixture *fixture, const struct aro_id *object, struct aro_id *ret);
 
+/* Flips a bit of the chunk whose first 64 bytes are `head`, in the store's files. */
+void fixture_damage(struct fixture *fixture, const uint8_t head[64]);
+
 #endif
