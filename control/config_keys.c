@@ -71,9 +71,9 @@ KEY("dataplane", reads, reads, POWER_OF_2, 8, 1024, "64", RESTART,
 KEY("dataplane", pending_deadline, pending_deadline_us, DURATION, 1000, 60000000, "2s", RESTART,
     "longest wait of a request for its read")
 
-KEY("limits", ceiling, ceiling_bytes_per_s, RATE, 0, UINT64_MAX, "0", RESTART,
+KEY("limits", ceiling, ceiling_bytes_per_s, RATE, 0, UINT64_MAX, "20Gbit", RESTART,
     "bytes per second to one source address (/32, /64); 0: no ceiling")
-KEY("limits", ceiling_net, ceiling_net_bytes_per_s, RATE, 0, UINT64_MAX, "0", RESTART,
+KEY("limits", ceiling_net, ceiling_net_bytes_per_s, RATE, 0, UINT64_MAX, "80Gbit", RESTART,
     "bytes per second to one source network (/24, /56); 0: no ceiling")
 KEY("limits", challenges, challenges_per_s, COUNT, 1, UINT32_MAX, "100000", RESTART,
     "tokens per second handed to unvalidated sources, whole node")
