@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One list of the node's own measures beside the packet path's (dataplane/counters.def): group,
- * name, unit in the name, sentence, where the value stands. `stats` prints it, docs/metrics.md is
- * checked against it, an exporter will read it.
+ * name, unit in the name, sentence, where the value stands. `stats` prints it,
+ * an exporter will read it.
  *
  * Names ending in _now, and flags, go up and down; all others only grow.
  */
