@@ -8,79 +8,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cache/base/sha256.h"
-#include "control/put_source.h"
-#include "dataplane/proto/manifest_build.h"
+#include "control/put_state.h"
 
 enum {
-    READ_BYTES_PER_TURN = 256 << 10, /* a read of cached pages is copied in the submitting call */
     UNDO_PER_TURN = 16,
     RETRY_MS = 1,
     STREAM_RETRY_MS = 2,
 };
 
-enum slot_state {
-    SLOT_FREE,
-    SLOT_WANTS_READ, /* memory is there; the read, or its rest, is to be queued */
-    SLOT_READING,
-    SLOT_FULL,    /* waits for its turn to be hashed */
-    SLOT_STORING, /* hashed; the store has not taken it yet */
-    SLOT_WRITING,
-};
-
-struct slot {
-    enum slot_state state;
-    struct aro_put *put;
-    struct aro_entry *entry;
-    struct aro_claim *claim;
-    struct aro_io io;
-    struct aro_store_op op;
-    uint64_t offset_bytes;
-    uint32_t want_bytes, filled_bytes, hashed_bytes;
-};
-
-/* A manifest that the builder emitted: it waits for memory of its own. */
-struct manifest {
-    struct manifest *next;
-    struct aro_id id;
-    uint32_t len_bytes;
-    uint8_t bytes[];
-};
-
-enum phase {
-    PHASE_TAKING,    /* reading, hashing, storing */
-    PHASE_RECORDING, /* the object record is being written */
-    PHASE_UNDOING,
-    PHASE_OVER,
-};
-
-struct aro_put {
-    enum phase phase;
-    struct aro_content *content;
-    struct aro_put_source source;
-    struct aro_sha256 *chunk_sha, *whole_sha;
-    struct aro_manifest_builder *builder;
-    struct manifest *manifests, **manifests_last;
-    struct aro_claim **claim; /* one per chunk taken in, manifests included */
-    uint64_t claims, claims_room;
-    uint64_t mark;
-    uint64_t memory_bytes; /* most that a put without a store may take */
-    struct aro_object object;
-    struct aro_store_op op; /* of the object record */
-    struct aro_error error; /* the first one */
-    uint64_t new_bytes, stored_bytes, hashed_bytes;
-    uint64_t read_at;              /* content offset of the next slot */
-    uint64_t next_read, next_hash; /* chunk numbers */
-    uint64_t moved_ns;             /* when memory last came free */
-    unsigned busy;                 /* operations that the ring or the store holds */
-    bool source_ended;
-    bool finished; /* the builder gave the object id */
-    bool failed;
-    unsigned slots;
-    struct slot slot[ARO_PUT_SLOTS_MAX];
-};
-
-static void fail(struct aro_put *put, enum aro_error_id id, const char *text)
+void aro_put_fail(struct aro_put *put, enum aro_error_id id, const char *text)
 {
     if (!put->failed)
         aro_error_set(&put->error, id, "%s", text);
@@ -93,9 +29,9 @@ static void fail_store(struct aro_put *put, int error)
 
     snprintf(text, sizeof(text), "the store: %s", strerror(-error));
     if (error == -ENOSPC || error == -EDQUOT)
-        fail(put, ARO_E_STORE_FULL, text);
+        aro_put_fail(put, ARO_E_STORE_FULL, text);
     else
-        fail(put, ARO_E_STORE_FAILED, text);
+        aro_put_fail(put, ARO_E_STORE_FAILED, text);
 }
 
 static unsigned slots_for(uint64_t region_bytes, uint32_t chunk_bytes)
@@ -185,7 +121,7 @@ void aro_put_destroy(struct aro_put *put)
 
 /* ---- storing ---- */
 
-static void slot_free(struct slot *slot)
+void aro_put_slot_free(struct slot *slot)
 {
     if (slot->entry != NULL)
         aro_cache_discard(aro_content_cache(slot->put->content), slot->entry);
@@ -206,7 +142,7 @@ static void slot_publish(struct slot *slot)
     if (result == 0)
         put->new_bytes += slot->want_bytes;
     else if (result != -EEXIST)
-        fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
+        aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
 }
 
 static void on_stored(struct aro_store_op *op, int result)
@@ -217,7 +153,7 @@ static void on_stored(struct aro_store_op *op, int result)
     put->busy--;
     if (result != 0) {
         fail_store(put, result);
-        slot_free(slot);
+        aro_put_slot_free(slot);
         return;
     }
     put->new_bytes += slot->want_bytes;
@@ -232,7 +168,7 @@ static bool claim(struct aro_put *put, struct slot *slot)
         uint64_t room = put->claims_room > 0 ? 2 * put->claims_room : 256;
         grown = reallocarray(put->claim, room, sizeof(*grown));
         if (grown == NULL) {
-            fail(put, ARO_E_CONTROL_RESOURCES, "no memory for the list of chunks");
+            aro_put_fail(put, ARO_E_CONTROL_RESOURCES, "no memory for the list of chunks");
             return false;
         }
         put->claim = grown;
@@ -240,7 +176,7 @@ static bool claim(struct aro_put *put, struct slot *slot)
     }
     slot->claim = aro_claims_take(aro_content_claims(put->content), &slot->entry->id);
     if (slot->claim == NULL) {
-        fail(put, ARO_E_OBJECT_TOO_LARGE, "more chunks than puts may have under way");
+        aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "more chunks than puts may have under way");
         return false;
     }
     put->claim[put->claims++] = slot->claim;
@@ -272,7 +208,7 @@ static bool slot_store(struct slot *slot)
         slot_publish(slot);
     } else {
         fail_store(put, result);
-        slot_free(slot);
+        aro_put_slot_free(slot);
     }
     return true;
 }
@@ -305,8 +241,9 @@ static void hashed(struct slot *slot)
     memset(slot->entry->data + slot->want_bytes, 0, padding);
     result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
     if (result != 0) {
-        fail(put, result == -EFBIG ? ARO_E_OBJECT_TOO_LARGE : ARO_E_CONTROL_RESOURCES,
-             result == -EFBIG ? "longer than a manifest can describe" : "no memory for a manifest");
+        aro_put_fail(put, result == -EFBIG ? ARO_E_OBJECT_TOO_LARGE : ARO_E_CONTROL_RESOURCES,
+                     result == -EFBIG ? "longer than a manifest can describe"
+                                      : "no memory for a manifest");
         return;
     }
     put->object.chunks++;
@@ -340,110 +277,6 @@ static uint32_t hash_step(struct aro_put *put)
     return step;
 }
 
-/* ---- reading ---- */
-
-static void on_read(struct aro_io *io, int result)
-{
-    struct slot *slot = (struct slot *)(void *)((char *)io - offsetof(struct slot, io));
-    struct aro_put *put = slot->put;
-
-    put->busy--;
-    slot->state = SLOT_WANTS_READ;
-    if (result == -EAGAIN || result == -EINTR)
-        return;
-    if (result < 0) {
-        char text[128];
-        snprintf(text, sizeof(text), "reading the source: %s", strerror(-result));
-        fail(put, ARO_E_SOURCE_UNREADABLE, text);
-        return;
-    }
-    slot->filled_bytes += (uint32_t)result;
-    if (result == 0 && !put->source.stream) {
-        fail(put, ARO_E_SOURCE_CHANGED, "the file became shorter while it was read");
-    } else if (result == 0) {
-        put->source_ended = true;
-        slot->want_bytes = slot->filled_bytes;
-        if (slot->want_bytes == 0) { /* ended on a chunk boundary */
-            slot_free(slot);
-            put->next_read--;
-            return;
-        }
-    }
-    if (slot->filled_bytes == slot->want_bytes)
-        slot->state = SLOT_FULL;
-}
-
-/* Queues the read of a slot. False: not now. */
-static bool slot_read(struct slot *slot)
-{
-    struct aro_put *put = slot->put;
-
-    if (!aro_put_source_ready(&put->source))
-        return false;
-    slot->io.done = on_read;
-    if (aro_put_source_read(&put->source, aro_content_ring(put->content), &slot->io,
-                            slot->entry->data + slot->filled_bytes,
-                            slot->want_bytes - slot->filled_bytes,
-                            slot->offset_bytes + slot->filled_bytes) != 0)
-        return false;
-    slot->state = SLOT_READING;
-    put->busy++;
-    return true;
-}
-
-static bool nothing_to_read(const struct aro_put *put)
-{
-    return put->source_ended || (!put->source.stream && put->read_at == put->source.size_bytes);
-}
-
-/* A stream has one read under way at a time: its pieces come in order. */
-static bool stream_busy(const struct aro_put *put)
-{
-    const struct slot *last = &put->slot[(put->next_read - 1) % put->slots];
-
-    return put->source.stream && put->next_read > 0 &&
-           (last->state == SLOT_WANTS_READ || last->state == SLOT_READING);
-}
-
-/* Takes memory for the next chunk. False: none now, or nothing to read. */
-static bool slot_open(struct aro_put *put, uint64_t now_ns)
-{
-    struct slot *slot = &put->slot[put->next_read % put->slots];
-    uint64_t left = put->source.size_bytes - put->read_at;
-
-    if (slot->state != SLOT_FREE || nothing_to_read(put) || stream_busy(put))
-        return false;
-    slot->want_bytes = put->object.chunk_bytes;
-    if (!put->source.stream && left < slot->want_bytes)
-        slot->want_bytes = (uint32_t)left;
-    if (aro_cache_alloc(aro_content_cache(put->content), slot->want_bytes, &slot->entry) != 0)
-        return false;
-    put->moved_ns = now_ns;
-    slot->filled_bytes = slot->hashed_bytes = 0;
-    slot->offset_bytes = put->read_at;
-    slot->state = SLOT_WANTS_READ;
-    put->read_at += slot->want_bytes;
-    put->next_read++;
-    return true;
-}
-
-static void read_ahead(struct aro_put *put, uint64_t now_ns)
-{
-    uint32_t budget = READ_BYTES_PER_TURN;
-
-    for (unsigned i = 0; i < put->slots && budget > 0; i++) {
-        struct slot *slot = &put->slot[i];
-        if (slot->state == SLOT_WANTS_READ && slot_read(slot))
-            budget -= slot->want_bytes < budget ? slot->want_bytes : budget;
-    }
-    while (budget > 0 && slot_open(put, now_ns)) {
-        struct slot *slot = &put->slot[(put->next_read - 1) % put->slots];
-        if (!slot_read(slot))
-            break;
-        budget -= slot->want_bytes < budget ? slot->want_bytes : budget;
-    }
-}
-
 /* ---- turns ---- */
 
 /* Manifests take a free slot like any chunk. */
@@ -469,7 +302,7 @@ static void place_manifest(struct aro_put *put, uint64_t now_ns)
         put->manifests_last = &put->manifests;
     free(manifest);
     if (!claim(put, slot))
-        slot_free(slot);
+        aro_put_slot_free(slot);
 }
 
 static void on_recorded(struct aro_store_op *op, int result)
@@ -495,7 +328,7 @@ static void record(struct aro_put *put)
     put->op.done = on_recorded;
     if (store == NULL) {
         if (aro_content_memory_add(put->content, &put->object) != 0)
-            fail(put, ARO_E_OBJECT_TOO_LARGE, "the list of objects in memory is full");
+            aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "the list of objects in memory is full");
         else
             put->phase = PHASE_OVER;
         return;
@@ -528,7 +361,7 @@ static void finish_manifest(struct aro_put *put)
     result = aro_manifest_builder_finish(put->builder, &put->object.digest, &put->object.id);
     put->finished = true;
     if (result != 0)
-        fail(put, ARO_E_CONTROL_RESOURCES, "no memory for a manifest");
+        aro_put_fail(put, ARO_E_CONTROL_RESOURCES, "no memory for a manifest");
 }
 
 /* Without a store nothing brings an evicted chunk back. */
@@ -537,8 +370,9 @@ static void check_memory(struct aro_put *put)
     if (aro_content_store(put->content) != NULL)
         return;
     if (put->hashed_bytes > put->memory_bytes || put->source.size_bytes > put->memory_bytes)
-        fail(put, ARO_E_OBJECT_TOO_LARGE,
-             "there is no store, and the content does not fit into three quarters of the memory");
+        aro_put_fail(
+            put, ARO_E_OBJECT_TOO_LARGE,
+            "there is no store, and the content does not fit into three quarters of the memory");
 }
 
 static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
@@ -550,11 +384,11 @@ static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
             worked += slot_store(&put->slot[i]);
     if (put->manifests != NULL)
         place_manifest(put, now_ns);
-    read_ahead(put, now_ns);
+    aro_put_read_ahead(put, now_ns);
     while (worked < ARO_HASH_TURN_BYTES / 2 && !put->failed && (step = hash_step(put)) > 0)
         worked += step;
     check_memory(put);
-    if (!put->finished && nothing_to_read(put) && put->next_hash == put->next_read &&
+    if (!put->finished && aro_put_nothing_to_read(put) && put->next_hash == put->next_read &&
         put->manifests == NULL)
         finish_manifest(put);
     if (put->finished && put->manifests == NULL && all_free(put) && !put->failed)
@@ -578,7 +412,7 @@ static int undo_turn(struct aro_put *put)
 {
     for (unsigned i = 0; i < put->slots; i++)
         if (put->slot[i].state != SLOT_READING && put->slot[i].state != SLOT_WRITING)
-            slot_free(&put->slot[i]);
+            aro_put_slot_free(&put->slot[i]);
     if (put->busy > 0)
         return RETRY_MS;
     if (release_claims(put, false))
@@ -605,7 +439,7 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
     if (put->moved_ns == 0 || put->busy > 0 || worked > 0 || waits_for_source(put))
         put->moved_ns = now_ns;
     if (now_ns - put->moved_ns > ARO_PUT_STALL_NS_MAX)
-        fail(put, ARO_E_MEMORY_TIGHT, "waited 4 s and no chunk memory came free");
+        aro_put_fail(put, ARO_E_MEMORY_TIGHT, "waited 4 s and no chunk memory came free");
     if (put->phase == PHASE_OVER && !put->failed)
         return release_claims(put, true) ? 0 : -1;
     if (put->failed) {
@@ -620,7 +454,7 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
 void aro_put_cancel(struct aro_put *put)
 {
     if (put->phase == PHASE_TAKING)
-        fail(put, ARO_E_JOB_CANCELLED, "the put was cancelled");
+        aro_put_fail(put, ARO_E_JOB_CANCELLED, "the put was cancelled");
 }
 
 uint64_t aro_put_done_bytes(const struct aro_put *put)

@@ -358,7 +358,7 @@ static const struct {
 } renders[] = {
     {"status", status, NULL},      {"stats", stats, NULL},       {"ports", ports, "ports"},
     {"lcores", lcores, "lcores"},  {"put", put, NULL},           {"ls", ls, "objects"},
-    {"stat", whereabouts, NULL},         {"evict", evict, NULL},       {"flush", flush, NULL},
+    {"stat", whereabouts, NULL},   {"evict", evict, NULL},       {"flush", flush, NULL},
     {"verify", verify, NULL},      {"config", config, "blocks"}, {"job", jobs, "jobs"},
     {"cancel", cancel, NULL},      {"explain", explain, NULL},   {"version", version, NULL},
     {"schema", schema, "methods"}, {"stop", stop, NULL},

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a put consists of; for put.c and put_read.c only. */
+#ifndef ARO_CONTROL_PUT_STATE_H
+#define ARO_CONTROL_PUT_STATE_H
+
+#include "cache/base/sha256.h"
+#include "control/put.h"
+#include "control/put_source.h"
+#include "dataplane/proto/manifest_build.h"
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_WANTS_READ, /* memory is there; the read, or its rest, is to be queued */
+    SLOT_READING,
+    SLOT_FULL,    /* waits for its turn to be hashed */
+    SLOT_STORING, /* hashed; the store has not taken it yet */
+    SLOT_WRITING,
+};
+
+struct slot {
+    enum slot_state state;
+    struct aro_put *put;
+    struct aro_entry *entry;
+    struct aro_claim *claim;
+    struct aro_io io;
+    struct aro_store_op op;
+    uint64_t offset_bytes;
+    uint32_t want_bytes, filled_bytes, hashed_bytes;
+};
+
+/* A manifest that the builder emitted: it waits for memory of its own. */
+struct manifest {
+    struct manifest *next;
+    struct aro_id id;
+    uint32_t len_bytes;
+    uint8_t bytes[];
+};
+
+enum phase {
+    PHASE_TAKING,    /* reading, hashing, storing */
+    PHASE_RECORDING, /* the object record is being written */
+    PHASE_UNDOING,
+    PHASE_OVER,
+};
+
+struct aro_put {
+    enum phase phase;
+    struct aro_content *content;
+    struct aro_put_source source;
+    struct aro_sha256 *chunk_sha, *whole_sha;
+    struct aro_manifest_builder *builder;
+    struct manifest *manifests, **manifests_last;
+    struct aro_claim **claim; /* one per chunk taken in, manifests included */
+    uint64_t claims, claims_room;
+    uint64_t mark;
+    uint64_t memory_bytes; /* most that a put without a store may take */
+    struct aro_object object;
+    struct aro_store_op op; /* of the object record */
+    struct aro_error error; /* the first one */
+    uint64_t new_bytes, stored_bytes, hashed_bytes;
+    uint64_t read_at;              /* content offset of the next slot */
+    uint64_t next_read, next_hash; /* chunk numbers */
+    uint64_t moved_ns;             /* when memory last came free */
+    unsigned busy;                 /* operations that the ring or the store holds */
+    bool source_ended;
+    bool finished; /* the builder gave the object id */
+    bool failed;
+    unsigned slots;
+    struct slot slot[ARO_PUT_SLOTS_MAX];
+};
+
+/* Remembers the first failure; the put undoes itself from its next turn on. */
+void aro_put_fail(struct aro_put *put, enum aro_error_id id, const char *text);
+void aro_put_slot_free(struct slot *slot);
+
+/* put_read.c: takes memory for the next chunks and queues their reads, a bounded amount. */
+void aro_put_read_ahead(struct aro_put *put, uint64_t now_ns);
+bool aro_put_nothing_to_read(const struct aro_put *put);
+
+#endif
