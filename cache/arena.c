@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ARO_ARENA_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARO_ARENA_ASAN 1
-#endif
-#endif
 #ifdef ARO_ARENA_ASAN
 #include <sanitizer/asan_interface.h>
 #else

@@ -16,6 +16,15 @@
 
 #include <stddef.h>
 
+/* gcc and clang say differently that AddressSanitizer is on. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARO_ARENA_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARO_ARENA_ASAN 1
+#endif
+#endif
+
 enum {
     ARO_ARENA_PAGE = 4096,
     ARO_ARENA_RUN_PAGES_MAX = 256, /* the largest chunk */

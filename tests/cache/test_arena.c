@@ -181,7 +181,23 @@ Test(arena, nothing_crosses_a_gigabyte_of_the_region)
 }
 
 #ifndef NDEBUG
-#ifndef __SANITIZE_ADDRESS__
+#ifdef ARO_ARENA_ASAN
+int __asan_address_is_poisoned(void const volatile *at);
+
+Test(arena, freed_memory_is_poisoned)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    uint8_t *at = aro_arena_alloc(arena, 64 * KIB);
+
+    cr_assert_not(__asan_address_is_poisoned(at));
+    aro_arena_free(arena, at);
+    cr_assert(__asan_address_is_poisoned(at));
+    cr_assert(__asan_address_is_poisoned(at + 64 * KIB - 1));
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+#else
 Test(arena, freed_memory_is_filled_with_a_recognisable_byte)
 {
     uint8_t *region = region_make(REGION_BYTES);
