@@ -72,7 +72,7 @@ class Wire:
 
 class Daemon:
     def __init__(self, context, wire, cache="512MiB", store="4GiB", build="release", name="main",
-                 extra="", device=None, keys="", store_path=None):
+                 extra="", device=None, store_path=None, store_keys=""):
         self.context, self.wire, self.build, self.name = context, wire, build, name
         self.folder = context.path(name)
         os.makedirs(self.folder, exist_ok=True)
@@ -84,10 +84,11 @@ class Daemon:
         device = device or (wire.device if wire else "net_null0,no-rx=1")
         with open(self.config, "w", encoding="ascii") as file:
             file.write(f'runtime_dir = "{self.folder}/run"\n'
-                       f'profile_dir = "{lib.ROOT}/pmd-config"\n{keys}\n'
+                       f'profile_dir = "{lib.ROOT}/pmd-config"\n'
                        f'cache {{ memory = "{cache}" }}\n')
             if store:
-                file.write(f'store "main" {{ path = "{self.store_path}" size = "{store}" }}\n')
+                file.write(f'store "main" {{ path = "{self.store_path}" size = "{store}" '
+                           f'{store_keys} }}\n')
             file.write(f'port "p0" {{ device = "{device}" addresses = {{"{IP4}/24", "{IP6}/64"}} '
                        'lcores = {1} }\ndataplane { lcores = {1} }\n' + extra)
         context.closers.append(self.kill)

@@ -34,7 +34,8 @@ def disk_full(context):
         lib.command("mount", "-t", "tmpfs", "-o", "size=192m", "none", folder)
     context.closers.append(lambda: lib.command("umount", "-l", folder))
     wire = node.Wire(context, "veth")
-    daemon = node.Daemon(context, wire, store="1GiB", store_path=os.path.join(folder, "store")).start()
+    daemon = node.Daemon(context, wire, store="1GiB", store_path=os.path.join(folder, "store"),
+                         store_keys='segment = "16MiB"').start()
     small, large = lib.real_file(context, 16 * lib.MIB), lib.real_file(context, 256 * lib.MIB)
     name = daemon.put(small)["id"]
     failed = daemon.ctl("put", large)
@@ -47,11 +48,13 @@ def disk_full(context):
     context.check("a full disk during put: what was acknowledged verifies",
                   told.get("problems") in (0, []), told)
     goes_on(context, "a full disk during put", daemon, name, small)
+    with open(context.path("fresh"), "wb") as file:
+        file.write(os.urandom(64 * lib.MIB))
     try:
-        daemon.put(lib.real_file(context, 8 * lib.MIB + 4096))
-        again = "a put that fits succeeds afterwards"
+        daemon.put(context.path("fresh"))
+        again = "a put of 64 MiB that fits succeeds afterwards"
     except node.Refused as refused:
-        again = f"a put of 8 MiB afterwards: {refused} ({refused.id})"
+        again = f"a put of 64 MiB afterwards: {refused} ({refused.id})"
     context.check("a full disk during put: its room comes back", "succeeds" in again, again)
     daemon.stop()
     daemon.start()
