@@ -231,19 +231,22 @@ def sha256(path):
 
 
 def real_file(context, size):
-    """A file of exactly so many bytes made from this machine's own files; kept between runs."""
-    path = os.path.join(context.state.root, f"real-{size}.tar")
+    """A file of exactly so many bytes made from this machine's own files; kept between runs. A block
+    that came before is left out: the store keeps equal chunks once, and would read them once."""
+    path, block_bytes = os.path.join(context.state.root, f"real-{size}.unique"), 65536
     if not os.path.exists(path) or os.path.getsize(path) != size:
         context.say(f"making {size >> 20} MiB of this machine's files")
+        seen, left = set(), size
+        tar = spawn(["tar", "-c", "--sort=name", "-C", "/", "usr"], stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL)
         with open(path + ".part", "wb") as out:
-            tar = spawn(["tar", "-c", "--sort=name", "-C", "/", "usr"], stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL)
-            left = size
-            while left > 0 and (block := tar.stdout.read(min(left, MIB))):
-                out.write(block)
-                left -= len(block)
-            tar.kill()
-            tar.wait()
+            while left > 0 and (block := tar.stdout.read(block_bytes)):
+                name = hashlib.sha256(block).digest()
+                if name not in seen:
+                    seen.add(name)
+                    left -= out.write(block[:left])
+        tar.kill()
+        tar.wait()
         if left > 0:
             raise Failure(f"/usr holds less than {size} bytes")
         os.replace(path + ".part", path)

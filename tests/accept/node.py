@@ -245,9 +245,16 @@ def sums_wrong(stats):
 
 
 def ports_wrong(daemon, stats):
-    """Our counters against the port's own, and what was sent against what it was sent for."""
-    counters, ports, wrong = stats["dataplane"], daemon.call("ports")["ports"], []
-    for key in ("rx_packets", "tx_packets"):
+    """Our counters against the port's own, and what was sent against what it was sent for. The
+    port's are read between two equal readings of ours: a kernel may multicast at any time."""
+    moving, deadline = ("rx_packets", "tx_packets"), time.monotonic() + 10
+    while True:
+        ports, before, stats = daemon.call("ports")["ports"], stats, daemon.call("stats")
+        if all(stats["dataplane"][key] == before["dataplane"][key] for key in moving) or \
+                time.monotonic() > deadline:
+            break
+    counters, wrong = stats["dataplane"], []
+    for key in moving:
         device = sum(port[key] for port in ports)
         if device != counters[key]:
             wrong.append(f"{key} {counters[key]} but the port counts {device}")
