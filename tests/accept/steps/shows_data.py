@@ -119,26 +119,26 @@ def data_memif(context):
 LOSS_LINE = "5% loss by iptables in the client's namespace: completes, verified"
 
 
-@lib.step("loss", LOSS_LINE, seconds=590)
+@lib.step("loss", LOSS_LINE, seconds=400)
 def loss(context):
     lib.require("iptables")
     wire = node.Wire(context, "veth")
     daemon = node.Daemon(context, wire, cache="1536MiB", store="2GiB").start()
-    path = lib.real_file(context, 256 * lib.MIB)
+    path = lib.real_file(context, lib.GIB)
     name = daemon.put(path)["id"]
     for chain, match in ("INPUT", "--sport"), ("OUTPUT", "--dport"):
         lib.command(*wire.inside("iptables", "-A", chain, "-p", "udp", match, 9500, "-m", "statistic",
                                  "--mode", "random", "--probability", "0.05", "-j", "DROP"))
     out = context.path("out")
     try:
-        told = daemon.fetch(name, out, timeout=540)
+        told = daemon.fetch(name, out, timeout=240)
     except subprocess.TimeoutExpired:
-        told = {"code": "none", "stderr": "stopped after 540 s"}
+        told = {"code": "none", "stderr": "stopped after 240 s"}
     rules = lib.command(*wire.inside("iptables", "-L", "-v", "-n", "-x"))
     dropped = sum(int(count) for count in re.findall(r"^\s*(\d+)\s+\d+ DROP", rules, re.M))
     same = told["code"] == 0 and lib.sha256(out) == lib.sha256(path)
     context.check(LOSS_LINE, same and dropped > 0,
-                  f"256 MiB, {dropped} packets dropped, {told.get('slices_lost')} slices asked again, "
+                  f"1 GiB, {dropped} packets dropped, {told.get('slices_lost')} slices asked again, "
                   f"{told.get('gigabits_per_second', 0):.2f} Gb/s, exit {told['code']} "
                   f"{told['stderr'][-200:] if told['code'] else ''}", "complete and equal")
     wrong = node.sums_wrong(daemon.stats())
