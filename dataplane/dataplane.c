@@ -20,7 +20,7 @@
 enum {
     MAILBOX_LETTERS = 4096,
     QUARANTINE_LETTERS = 1024,
-    LAUNCH_TIMEOUT_MS = 5000,
+    LAUNCH_TIMEOUT_MS = 120000, /* an lcore first pins all of chunk memory for its reads */
 };
 
 struct quarantine_letter {
