@@ -144,6 +144,7 @@ bool port_udp_resolve(struct port_udp *port)
 
     arp_ask(port);
     n = rte_eth_rx_burst(port->id, 0, packets, BURST);
+    port->stats.rx_other += n;
     for (uint16_t i = 0; i < n; i++)
         arp_take(port, packets[i]);
     rte_pktmbuf_free_bulk(packets, n);
@@ -180,6 +181,7 @@ static const uint8_t *datagram_check(struct port_udp *port, const struct rte_mbu
         ip->dst_addr != port->our_address_be || udp->src_port != port->peer_port_be ||
         udp->dst_port != RTE_BE16(OUR_PORT))
         goto other;
+    port->stats.rx_packets++;
     if (rte_raw_cksum(ip, sizeof(*ip)) != 0xffff) {
         port->stats.bad_ip_checksum++;
         return NULL;
@@ -200,7 +202,6 @@ unsigned port_udp_receive_burst(struct port_udp *port, port_udp_handler *handler
     struct rte_mbuf *packets[BURST];
     uint16_t n = rte_eth_rx_burst(port->id, 0, packets, BURST);
 
-    port->stats.rx_packets += n;
     for (uint16_t i = 0; i < n; i++) {
         size_t len;
         const uint8_t *payload = datagram_check(port, packets[i], &len);

@@ -15,8 +15,8 @@
 struct port_udp;
 
 struct port_udp_stats {
-    uint64_t rx_packets; /* everything that the port received */
-    uint64_t rx_other;   /* no UDP datagram from our peer to us */
+    uint64_t rx_packets; /* UDP from our peer to us */
+    uint64_t rx_other;   /* everything else that the port received, ARP included */
     uint64_t bad_ip_checksum;
     uint64_t bad_udp_checksum; /* or none */
     uint64_t tx_refused;       /* the port's ring was full: lost like any packet */
