@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -12,7 +13,7 @@
 
 #include "control/eal_args.h"
 
-enum { LAST_LINES = 6, LINE_BYTES = 200 };
+enum { LAST_LINES = 6, LINE_BYTES = 200, SETTLE_MS = 20 };
 
 /* What EAL and drivers print: into our log at debug; the last lines are kept for a failed start. */
 struct aro_eal {
@@ -123,10 +124,23 @@ struct aro_eal *aro_eal_start(const struct aro_config *config, const struct aro_
     return eal;
 }
 
+/*
+ * Cleaning up unmaps EAL's memory although its interrupt thread may still be walking the sources
+ * there: it does so after each event and whenever a driver gives a source back, and 22.11 has no
+ * way to join it. Asleep we leave it our CPU, which it shares, for a walk that takes microseconds.
+ */
+static void interrupts_settle(void)
+{
+    const struct timespec while_it_walks = {.tv_nsec = SETTLE_MS * 1000000};
+
+    nanosleep(&while_it_walks, NULL);
+}
+
 void aro_eal_stop(struct aro_eal *eal)
 {
     if (eal == NULL)
         return;
+    interrupts_settle();
     (void)rte_eal_cleanup();
     rte_openlog_stream(NULL);
     fclose(eal->stream);

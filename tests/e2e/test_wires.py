@@ -274,6 +274,16 @@ class Wires(unittest.TestCase):
                          [pool["items"] for pool in pools])
         self.assert_clean_stop(node)
 
+    def test_memif_stops_cleanly_under_a_connected_peer(self):
+        node = self.memif_node()
+        peer = subprocess.Popen([MEMIF_CLIENT, "--socket", f"{self.folder}/memif.sock", "--server",
+                                 "10.9.0.77", "--client", "10.9.0.2", f"c-{'0' * 64}"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(peer.wait)
+        self.addCleanup(peer.kill)
+        wait_until("link up", lambda: node.ports()[0]["link_up"], 10)
+        self.assert_clean_stop(node)
+
     # ---- without a peer ----
 
     def test_ring_is_up_and_quiet_without_a_peer(self):
