@@ -256,6 +256,7 @@ int aro_socket_send_burst(struct aro_socket *socket, uint8_t (*requests)[ARO_GET
     struct mmsghdr headers[ARO_SOCKET_BURST];
     struct iovec vectors[ARO_SOCKET_BURST];
     size_t sent = 0;
+    int error = 0;
 
     if (count > ARO_SOCKET_BURST)
         count = ARO_SOCKET_BURST;
@@ -265,9 +266,13 @@ int aro_socket_send_burst(struct aro_socket *socket, uint8_t (*requests)[ARO_GET
     }
     while (sent < count) {
         int done = sendmmsg(socket->fd, headers + sent, (unsigned)(count - sent), 0);
-        if (done <= 0)
-            return -errno; /* an ICMP error is reported once; the rest is repeated like any loss */
-        sent += (size_t)done;
+        if (done > 0) {
+            sent += (size_t)done;
+            continue;
+        }
+        /* an ICMP error or a filter met this one: it is lost like any other, the rest may pass */
+        error = -errno;
+        sent++;
     }
-    return 0;
+    return error;
 }
