@@ -90,8 +90,7 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
     char name[RTE_RING_NAMESIZE];
 
     lcore->dataplane = dataplane;
-    lcore->tsc_hz = rte_get_tsc_hz();
-    lcore->tsc_per_us = RTE_MAX(lcore->tsc_hz / 1000000, 1u);
+    lcore->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);
     lcore->store = config->store;
     lcore->region = config->region;
     lcore->region_bytes = config->region_bytes;

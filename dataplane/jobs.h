@@ -48,7 +48,6 @@ struct aro_job {
     uint8_t family;
     uint8_t tier; /* enum aro_tier */
     uint8_t state;
-    uint16_t header_sum4; /* IPv4 header checksum of a full slice */
     uint16_t lcore_id;
     uint32_t handed_out;              /* packets made that point into the chunk */
     uint32_t freed_here;              /* of these, freed by this lcore */

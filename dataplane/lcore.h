@@ -42,7 +42,6 @@ struct aro_dataplane;
 struct aro_lcore {
     /* clock and loop */
     alignas(64) uint64_t now_tsc; /* read once per turn */
-    uint64_t tsc_hz;              /* constant */
     uint64_t tsc_per_us;          /* constant */
     struct aro_reader *reader;
     struct aro_disk_reader *disk; /* NULL: no store, or io_uring refused */
@@ -78,7 +77,6 @@ struct aro_lcore {
     void *region;                    /* constant: chunk memory, for the disk ring to register */
     size_t region_bytes;
     uint64_t bell_tsc; /* last time control was woken */
-    int disk_errno;    /* why disk is NULL */
     int cpu;
 };
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The main loop of an lcore: one turn is one pass over the road, the clock read once. */
-#include <errno.h>
 #include <sched.h>
 
 #include "dataplane/idle.h"
@@ -72,7 +71,6 @@ void aro_lcore_open(struct aro_lcore *lcore)
             .region_bytes = lcore->region_bytes,
         };
         lcore->disk = aro_disk_reader_create(&config);
-        lcore->disk_errno = lcore->disk == NULL ? errno : 0;
     }
     aro_cache_online(lcore->reader);
     atomic_store_explicit(&lcore->running, true, memory_order_release);

@@ -175,10 +175,8 @@ void aro_port_map(struct aro_port *port, void *region, size_t region_bytes)
         error = -rte_errno;
     else
         error = rte_dev_dma_map(info.device, region, (uintptr_t)region, region_bytes);
-    if (error == 0) {
-        port->dma_mapped = true;
+    if (error == 0)
         return;
-    }
     port->zero_copy = false;
     snprintf(port->zero_copy_why, sizeof(port->zero_copy_why),
              "copy: chunk memory cannot be mapped for the device (%s)",

@@ -23,7 +23,6 @@ struct aro_port {
     bool checksum_device;     /* the device fills IPv4 and UDP checksums on transmit */
     bool rx_checksum_device;  /* the device reports receive checksums */
     bool rx_partial_checksum; /* see struct aro_profile */
-    bool iova_is_va;          /* bus address = virtual address: nothing to translate */
     bool reply_via_gateway;
     struct rte_ether_addr mac;
     struct rte_ether_addr gateway_mac;
@@ -34,7 +33,6 @@ struct aro_port {
     /* rest */
     uint16_t rx_descriptors, tx_descriptors;
     uint16_t queues;
-    bool dma_mapped;
     struct aro_profile profile;
     struct aro_port_config config;
     char driver[32];
