@@ -16,6 +16,7 @@ static const char *const hugepages[] = {"auto", "off", "on", NULL};
 static const char *const policies[] = {"s3fifo", "fifo", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const choices[] = {"auto", "on", "off", NULL};
+static const char *const waits[] = {"sleep", "descriptor", "socket", NULL};
 
 /* The words of a kind that is a choice, in the order of its enum; else NULL. */
 static const char *const *words_of(enum aro_key_kind kind)
@@ -33,6 +34,8 @@ static const char *const *words_of(enum aro_key_kind kind)
         return switches;
     case ARO_KEY_CHOICE:
         return choices;
+    case ARO_KEY_WAIT:
+        return waits;
     default:
         return NULL;
     }
@@ -267,6 +270,9 @@ int aro_key_set(const struct aro_key *key, void *base, const char *text)
     case ARO_KEY_CHOICE:
         *(enum aro_choice *)(void *)field = (enum aro_choice)value;
         return 0;
+    case ARO_KEY_WAIT:
+        *(enum aro_wait *)(void *)field = (enum aro_wait)value;
+        return 0;
     case ARO_KEY_POWER_OF_2:
         if ((value & (value - 1)) != 0)
             return -ERANGE;
@@ -291,6 +297,8 @@ static uint64_t number_of(const struct aro_key *key, const char *field)
         return *(const uint32_t *)(const void *)field;
     case ARO_KEY_CHOICE:
         return *(const enum aro_choice *)(const void *)field;
+    case ARO_KEY_WAIT:
+        return *(const enum aro_wait *)(const void *)field;
     default:
         return *(const uint64_t *)(const void *)field;
     }

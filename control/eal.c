@@ -15,7 +15,7 @@
 
 enum { LAST_LINES = 6, LINE_BYTES = 200, SETTLE_MS = 20 };
 
-/* What EAL and drivers print: into our log at debug; the last lines are kept for a failed start. */
+/* What EAL and drivers print: into our log at debug; last warnings are kept for a failed start. */
 struct aro_eal {
     const struct aro_log *log;
     FILE *stream;
@@ -33,7 +33,8 @@ static void end_line(struct aro_eal *eal)
     if (eal->line[0] == '\0')
         return;
     aro_log(eal->log, ARO_LOG_DEBUG, "dpdk", "text=\"%s\"", eal->line);
-    memcpy(eal->last[eal->lines++ % LAST_LINES], eal->line, LINE_BYTES);
+    if (rte_log_cur_msg_loglevel() <= (int)RTE_LOG_WARNING)
+        memcpy(eal->last[eal->lines++ % LAST_LINES], eal->line, LINE_BYTES);
 }
 
 static ssize_t on_text(void *cookie, const char *text, size_t text_bytes)
@@ -69,6 +70,40 @@ static void replay_last_lines(const struct aro_eal *eal)
         aro_log(eal->log, ARO_LOG_ERROR, "dpdk", "text=\"%s\"", eal->last[i % LAST_LINES]);
 }
 
+/*
+ * EAL gives up as a whole on a device whose driver it does not know, with a code that says nothing.
+ * The port whose device it named on its way out, or NULL.
+ */
+static const struct aro_port_config *port_blamed(const struct aro_eal *eal,
+                                                 const struct aro_config *config)
+{
+    for (unsigned i = 0; i < config->ports; i++) {
+        char name[RTE_ETH_NAME_MAX_LEN + 2];
+        const char *device = config->port[i].device;
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+        for (unsigned line = 0; line < eal->lines && line < LAST_LINES; line++)
+            if (strstr(eal->last[line], "Unable to parse device") != NULL &&
+                strstr(eal->last[line], name) != NULL)
+                return &config->port[i];
+    }
+    return NULL;
+}
+
+static int init_failed(const struct aro_eal *eal, const struct aro_config *config,
+                       struct aro_error *error)
+{
+    const struct aro_port_config *port = port_blamed(eal, config);
+
+    if (port != NULL)
+        return aro_error_set(error, ARO_E_DEVICE_MISSING,
+                             "port \"%s\": DPDK has no driver for device \"%s\"", port->name,
+                             port->device);
+    return aro_error_set(error, ARO_E_EAL_INIT, "EAL does not start: %s (%llu MiB %s)",
+                         rte_strerror(rte_errno),
+                         (unsigned long long)(eal->args.memory_bytes >> 20),
+                         eal->args.huge ? "in hugepages" : "without hugepages");
+}
+
 static int check_devices(const struct aro_config *config, struct aro_error *error)
 {
     for (unsigned i = 0; i < config->ports; i++) {
@@ -100,10 +135,7 @@ static int start(struct aro_eal *eal, const struct aro_config *config, struct ar
         aro_log(eal->log, ARO_LOG_DEBUG, "dpdk", "argument=\"%s\"", eal->args.argv[i]);
     memcpy(argv, eal->args.argv, sizeof(argv)); /* EAL moves the pointers about */
     if (rte_eal_init(eal->args.argc, argv) < 0)
-        return aro_error_set(error, ARO_E_EAL_INIT, "EAL does not start: %s (%llu MiB %s)",
-                             rte_strerror(rte_errno),
-                             (unsigned long long)(eal->args.memory_bytes >> 20),
-                             eal->args.huge ? "in hugepages" : "without hugepages");
+        return init_failed(eal, config, error);
     return check_devices(config, error);
 }
 

@@ -16,6 +16,7 @@
 #include "dataplane/lcore.h"
 #include "dataplane/pools.h"
 #include "dataplane/state.h"
+#include "dataplane/wait.h"
 
 enum {
     MAILBOX_LETTERS = 4096,
@@ -200,6 +201,17 @@ void aro_dataplane_destroy(struct aro_dataplane *dataplane)
     free(dataplane);
 }
 
+/* Descriptors exist from the start of the ports on. */
+static void waits_decide(struct aro_lcore *lcore)
+{
+    lcore->idle_waits = lcore->idle_sleep_us_max != 0;
+    for (unsigned i = 0; i < lcore->queues; i++) {
+        lcore->queue[i].wait_fd = aro_wait_fd(lcore->queue[i].port, lcore->queue[i].queue);
+        if (lcore->queue[i].wait_fd < 0)
+            lcore->idle_waits = false;
+    }
+}
+
 static int lcore_launch(struct aro_lcore *lcore, struct aro_error *error)
 {
     atomic_store(&lcore->stop, false);
@@ -219,6 +231,8 @@ int aro_dataplane_start(struct aro_dataplane *dataplane, struct aro_error *error
     for (unsigned p = 0; p < dataplane->ports; p++)
         if (aro_port_start(&dataplane->port[p], error) != 0)
             return -1;
+    for (unsigned i = 0; i < dataplane->lcores; i++)
+        waits_decide(dataplane->lcore[i]);
     for (unsigned i = 0; i < dataplane->lcores; i++)
         if (lcore_launch(dataplane->lcore[i], error) != 0)
             return -1;

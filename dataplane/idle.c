@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/idle.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@ enum {
     SLEEP_STEP_TURNS = 64,
     SLEEP_READING_US = 20, /* with disk reads in flight */
     PAUSES_PER_TURN = 8,
+    WAIT_MS = 20, /* bounds how late an lcore sees anything but a packet: stop, gauges */
 };
 
 void aro_idle_init(void)
@@ -37,12 +39,45 @@ static void lcore_sleep(struct aro_lcore *lcore, uint32_t us)
 {
     struct timespec span = {.tv_nsec = (long)us * 1000};
 
+    lcore->counters.sleeps++;
+    nanosleep(&span, NULL);
+}
+
+/*
+ * Nothing but a packet can make work for this lcore. A descriptor that woke us for nothing (link
+ * down, an error) costs one ordinary sleep before it is believed again.
+ */
+static bool can_wait(const struct aro_lcore *lcore)
+{
+    return lcore->idle_waits && !lcore->idle_woken && lcore->pending.waiting == 0 &&
+           lcore->pending.free_reads == lcore->pending.reads_max &&
+           aro_job_queue_count(&lcore->jobs.draining) == 0;
+}
+
+static void lcore_wait(struct aro_lcore *lcore)
+{
+    struct pollfd fds[ARO_QUEUES_MAX];
+
+    for (unsigned i = 0; i < lcore->queues; i++)
+        fds[i] = (struct pollfd){.fd = lcore->queue[i].wait_fd, .events = POLLIN};
+    lcore->counters.waits++;
+    lcore->idle_woken = poll(fds, lcore->queues, WAIT_MS) > 0;
+    if (lcore->idle_woken)
+        lcore->idle_turns = POLL_TURNS; /* the tap driver hears of its packet by a signal, later */
+}
+
+static void lcore_rest(struct aro_lcore *lcore)
+{
     if (lcore->jobs.draining.head != lcore->jobs.draining.tail)
         aro_tx_cleanup(lcore);
     aro_cache_offline(lcore->reader);
-    nanosleep(&span, NULL);
+    if (can_wait(lcore)) {
+        lcore_wait(lcore);
+    } else {
+        lcore->idle_woken = false;
+        lcore_sleep(lcore, sleep_us(lcore));
+    }
     aro_cache_online(lcore->reader);
-    lcore->counters.sleeps++;
 }
 
 void aro_idle_turn(struct aro_lcore *lcore, unsigned work)
@@ -51,12 +86,13 @@ void aro_idle_turn(struct aro_lcore *lcore, unsigned work)
 
     if (work != 0 || sending) {
         lcore->idle_turns = 0;
+        lcore->idle_woken = false;
     } else if (++lcore->idle_turns > POLL_TURNS && !lcore->idle_poll) {
         if (lcore->idle_turns <= PAUSE_TURNS || lcore->idle_sleep_us_max == 0)
             for (unsigned i = 0; i < PAUSES_PER_TURN; i++)
                 rte_pause();
         else
-            lcore_sleep(lcore, sleep_us(lcore));
+            lcore_rest(lcore);
         if (lcore->idle_turns == UINT32_MAX)
             lcore->idle_turns = PAUSE_TURNS;
     }

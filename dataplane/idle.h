@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Giving the CPU back: poll, then pause, then micro-sleeps that grow up to the profile's bound.
+ * Giving the CPU back: poll, then pause, then wait for a packet - or, with a device that offers
+ * nothing to wait on, micro-sleeps that grow up to the profile's bound.
  *
  * An lcore with reads in flight or answers to send never sleeps long; while it sleeps it is offline
  * for reclamation, so it delays nobody. lcore only.

@@ -34,6 +34,7 @@ struct aro_queue {
     const struct aro_port *port; /* constant */
     uint16_t queue;              /* constant: number at the port */
     uint16_t tx_count;           /* packets in tx */
+    int wait_fd;                 /* constant: readable while packets wait; -1: none */
     struct rte_mbuf *tx[ARO_TX_BUFFER];
 };
 
@@ -51,6 +52,8 @@ struct aro_lcore {
     uint32_t idle_turns;
     uint32_t idle_sleep_us_max; /* constant */
     bool idle_poll;             /* constant: never sleep */
+    bool idle_woken;            /* by a descriptor, and no packet came yet */
+    bool idle_waits;            /* constant: every queue has a descriptor to wait on */
 
     struct aro_counters counters;
     struct aro_guard guard;

@@ -212,6 +212,7 @@ static int device_configure(struct aro_port *port, struct aro_error *error)
     if (port->rx_checksum_device)
         conf.rxmode.offloads =
             info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+    conf.intr_conf.rxq = port->profile.idle_wait == ARO_WAIT_DESCRIPTOR;
     if (port->queues > 1) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =

@@ -15,6 +15,13 @@ enum aro_choice {
     ARO_CHOICE_OFF = 2,
 };
 
+/* What an idle lcore waits for, besides time. */
+enum aro_wait {
+    ARO_WAIT_SLEEP = 0,      /* nothing: micro-sleeps */
+    ARO_WAIT_DESCRIPTOR = 1, /* the receive queue's descriptor, readable while packets wait */
+    ARO_WAIT_SOCKET = 2,     /* the driver's AF_PACKET socket */
+};
+
 struct aro_profile {
     char name[32];           /* of the profile: "tap" */
     char driver[32];         /* DPDK driver name it matches: "net_tap"; "*" is the fallback */
@@ -30,6 +37,7 @@ struct aro_profile {
      * real wire.
      */
     bool rx_partial_checksum;
+    enum aro_wait idle_wait;
     uint32_t idle_sleep_us_max; /* longest micro-sleep with this device, 0..1000 */
     char note[160];             /* why: shown by `aroctl ports` */
 };

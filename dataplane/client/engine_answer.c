@@ -56,19 +56,12 @@ void engine_heard(struct aro_engine *engine, struct aro_request *request, uint64
 
     source->heard_us = now_us;
     source->backoff = 0;
+    aro_source_patience_shrink(source, now_us);
     if (!request->silenced)
         return;
     /* not lost, only slow: take the collapse back and be more patient */
     request->silenced = false;
     aro_congestion_undo_silence(&source->congestion);
-}
-
-/* An answer to a request that was given up without one: wait longer in future. */
-static void patience_grow(struct aro_source *source)
-{
-    source->rto_us_min *= 2;
-    if (source->rto_us_min > ARO_RTO_US_MIN_MAX)
-        source->rto_us_min = ARO_RTO_US_MIN_MAX;
 }
 
 /* A blind request named slices that do not exist: they are not in flight. */
@@ -236,7 +229,7 @@ static void on_data(struct aro_engine *engine, const struct aro_data *data, uint
     bool expected = (request->outstanding & bit) != 0;
     engine->arrivals++;
     if (!expected && !request->live && !request->answered)
-        patience_grow(&engine->source);
+        aro_source_patience_grow(&engine->source, now_us);
     if (!request->answered)
         answer_begins(engine, request, data, now_us);
     if (request->live) {

@@ -59,6 +59,24 @@ uint64_t aro_source_rto_us(const struct aro_source *source)
     return rto < ARO_RTO_US_MAX ? rto : ARO_RTO_US_MAX;
 }
 
+void aro_source_patience_grow(struct aro_source *source, uint64_t now_us)
+{
+    source->rto_us_min *= 2;
+    if (source->rto_us_min > ARO_RTO_US_MIN_MAX)
+        source->rto_us_min = ARO_RTO_US_MIN_MAX;
+    source->rto_relax_us = now_us + ARO_RTO_RELAX_US;
+}
+
+void aro_source_patience_shrink(struct aro_source *source, uint64_t now_us)
+{
+    if (source->rto_us_min <= ARO_RTO_US_MIN || now_us < source->rto_relax_us)
+        return;
+    source->rto_us_min /= 2;
+    if (source->rto_us_min < ARO_RTO_US_MIN)
+        source->rto_us_min = ARO_RTO_US_MIN;
+    source->rto_relax_us = now_us + ARO_RTO_RELAX_US;
+}
+
 void aro_source_token(struct aro_source *source, const uint8_t *token, uint16_t life_s,
                       uint64_t now_us)
 {

@@ -90,6 +90,23 @@ Test(engine, loss_reordering_duplication_and_damage_are_harmless, .timeout = 120
     }
 }
 
+/* Time-outs that turn out false make the client patient - but not for the rest of the transfer. */
+Test(engine, a_stall_at_the_start_does_not_slow_a_lossy_transfer_for_good, .timeout = 120)
+{
+    uint64_t took_us[2];
+
+    for (uint32_t stalls = 0; stalls < 2; stalls++) {
+        struct model *model = model_create(64u << 20, 65536, 41);
+        struct wire_options options = {.seed = 41, .loss_percent = 5, .stalls = 12 * stalls};
+        struct wire_result result = wire_fetch(model, &options);
+        assert_right(&result, model);
+        took_us[stalls] = result.end_us;
+        model_destroy(model);
+    }
+    cr_assert_lt(took_us[1], 2 * took_us[0] + 1200000, "%lu us against %lu us",
+                 (unsigned long)took_us[1], (unsigned long)took_us[0]);
+}
+
 /* The root of 112 chunks is as long as a chunk, and the ring starts anew after it. */
 Test(engine, a_late_slice_of_the_root_is_not_taken_for_content)
 {

@@ -27,6 +27,23 @@ Test(source, a_timeout_waits_a_second_until_measured_then_as_long_as_answers_tak
     cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN);
 }
 
+Test(source, patience_after_false_alarms_is_bounded_and_passes)
+{
+    struct aro_source source = source_make(1408);
+    uint64_t now_us = 1000;
+
+    aro_source_sample(&source, 50, 0);
+    for (int i = 0; i < 20; i++)
+        aro_source_patience_grow(&source, now_us);
+    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN_MAX);
+    for (int i = 0; i < 1000; i++)
+        aro_source_patience_shrink(&source, now_us + i); /* too soon */
+    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN_MAX);
+    for (int i = 0; i < 20; i++)
+        aro_source_patience_shrink(&source, now_us += ARO_RTO_RELAX_US);
+    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN);
+}
+
 Test(source, back_off_doubles_up_to_a_limit)
 {
     struct aro_source source = source_make(1408);

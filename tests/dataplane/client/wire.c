@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 enum { PACKETS_MAX = 16384, PIECES_MAX = 64, TIME_MAX_US = 600000000 };
+enum { STALL_US = 30000, STALL_PERIOD_US = 100000 };
 
 /* One datagram under way. */
 struct packet {
@@ -76,6 +77,16 @@ static void put(struct wire *wire, const uint8_t *bytes, size_t len, bool to_ser
     heap_push(wire, packet);
 }
 
+/* A machine with other work: what is due in a stall comes at its end. */
+static uint64_t stalled(const struct wire *wire, uint64_t due)
+{
+    uint64_t period = due / STALL_PERIOD_US;
+
+    if (due % STALL_PERIOD_US < STALL_US && period < 10 + wire->options.stalls)
+        due = period * STALL_PERIOD_US + STALL_US; /* time began with period 10 */
+    return due;
+}
+
 static void answer_send(void *arg, const uint8_t *header, size_t header_len, const uint8_t *payload,
                         size_t payload_len)
 {
@@ -95,7 +106,7 @@ static void answer_send(void *arg, const uint8_t *header, size_t header_len, con
     if (chance(wire, options->damage_permille))
         bytes[model_random(&wire->random) % len] ^=
             (uint8_t)(1 + model_random(&wire->random) % 255);
-    uint64_t due = wire->busy_until_us + options->delay_us;
+    uint64_t due = stalled(wire, wire->busy_until_us + options->delay_us);
     if (chance(wire, options->reorder_percent * 10))
         due += model_random(&wire->random) % (8u * options->slice_us + 1);
     put(wire, bytes, len, false, due);

@@ -18,6 +18,7 @@ struct wire_options {
     uint32_t loss_percent;    /* each way */
     uint32_t reorder_percent; /* of the answers: held back for up to 8 slices' time */
     uint32_t duplicate_percent;
+    uint32_t stalls;          /* answers rest for STALL_US of each of so many first periods */
     uint32_t damage_permille; /* of the answers: one byte changed */
     uint32_t slice_bytes_max; /* default 1408 */
     uint32_t buffer_bytes;
