@@ -16,7 +16,7 @@ static const char *const hugepages[] = {"auto", "off", "on", NULL};
 static const char *const policies[] = {"s3fifo", "fifo", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const choices[] = {"auto", "on", "off", NULL};
-static const char *const waits[] = {"sleep", "descriptor", "socket", NULL};
+static const char *const waits[] = {"sleep", "descriptor", "packet_socket", "xdp_socket", NULL};
 
 /* The words of a kind that is a choice, in the order of its enum; else NULL. */
 static const char *const *words_of(enum aro_key_kind kind)

@@ -86,10 +86,9 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     for (unsigned i = 0; i < put->slots; i++)
         put->slot[i].put = put;
     put->mark = store != NULL ? aro_store_mark(store) : 0;
-    put->chunk_sha = aro_sha256_create();
-    put->whole_sha = aro_sha256_create();
+    put->sha = aro_sha256_pair_create();
     put->builder = aro_manifest_builder_create(config->chunk_bytes, on_manifest, put);
-    if (put->chunk_sha != NULL && put->whole_sha != NULL && put->builder != NULL)
+    if (put->sha != NULL && put->builder != NULL)
         return put;
 no_memory:
     aro_error_set(error, ARO_E_CONTROL_RESOURCES, "no memory for a put");
@@ -111,8 +110,7 @@ void aro_put_destroy(struct aro_put *put)
         free(manifest);
     }
     aro_manifest_builder_destroy(put->builder);
-    aro_sha256_destroy(put->chunk_sha);
-    aro_sha256_destroy(put->whole_sha);
+    aro_sha256_pair_destroy(put->sha);
     if (put->source.fd >= 0)
         close(put->source.fd);
     free(put->claim);
@@ -237,7 +235,8 @@ static void hashed(struct slot *slot)
     uint32_t padding = -slot->want_bytes & 4095;
     int result;
 
-    slot->entry->id = aro_sha256_final(put->chunk_sha);
+    slot->entry->id = aro_sha256_pair_part(put->sha);
+    aro_sha256_pair_begin(put->sha);
     memset(slot->entry->data + slot->want_bytes, 0, padding);
     result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
     if (result != 0) {
@@ -252,7 +251,7 @@ static void hashed(struct slot *slot)
         slot->state = SLOT_STORING;
 }
 
-/* Both digests over each piece while it is in the CPU's cache. Returns how many bytes. */
+/* Both digests, the chunk's and the whole's. Returns how many bytes. */
 static uint32_t hash_step(struct aro_put *put)
 {
     struct slot *slot = &put->slot[put->next_hash % put->slots];
@@ -263,13 +262,7 @@ static uint32_t hash_step(struct aro_put *put)
     step = slot->want_bytes - slot->hashed_bytes;
     if (step > ARO_HASH_STEP_BYTES)
         step = ARO_HASH_STEP_BYTES;
-    for (uint32_t at = 0; at < step;) {
-        uint32_t piece = step - at < 16384 ? step - at : 16384;
-        const uint8_t *bytes = slot->entry->data + slot->hashed_bytes + at;
-        aro_sha256_update(put->chunk_sha, bytes, piece);
-        aro_sha256_update(put->whole_sha, bytes, piece);
-        at += piece;
-    }
+    aro_sha256_pair_update(put->sha, slot->entry->data + slot->hashed_bytes, step);
     slot->hashed_bytes += step;
     put->hashed_bytes += step;
     if (slot->hashed_bytes == slot->want_bytes)
@@ -356,7 +349,7 @@ static void finish_manifest(struct aro_put *put)
 {
     int result;
 
-    put->object.digest = aro_sha256_final(put->whole_sha);
+    put->object.digest = aro_sha256_pair_whole(put->sha);
     put->object.total_bytes = aro_manifest_builder_total_bytes(put->builder);
     result = aro_manifest_builder_finish(put->builder, &put->object.digest, &put->object.id);
     put->finished = true;

@@ -3,7 +3,7 @@
 #ifndef ARO_CONTROL_PUT_STATE_H
 #define ARO_CONTROL_PUT_STATE_H
 
-#include "cache/base/sha256.h"
+#include "cache/base/sha256_pair.h"
 #include "control/put.h"
 #include "control/put_source.h"
 #include "dataplane/proto/manifest_build.h"
@@ -47,7 +47,7 @@ struct aro_put {
     enum phase phase;
     struct aro_content *content;
     struct aro_put_source source;
-    struct aro_sha256 *chunk_sha, *whole_sha;
+    struct aro_sha256_pair *sha; /* part: the chunk being hashed */
     struct aro_manifest_builder *builder;
     struct manifest *manifests, **manifests_last;
     struct aro_claim **claim; /* one per chunk taken in, manifests included */

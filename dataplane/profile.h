@@ -17,9 +17,10 @@ enum aro_choice {
 
 /* What an idle lcore waits for, besides time. */
 enum aro_wait {
-    ARO_WAIT_SLEEP = 0,      /* nothing: micro-sleeps */
-    ARO_WAIT_DESCRIPTOR = 1, /* the receive queue's descriptor, readable while packets wait */
-    ARO_WAIT_SOCKET = 2,     /* the driver's AF_PACKET socket */
+    ARO_WAIT_SLEEP = 0,         /* nothing: micro-sleeps */
+    ARO_WAIT_DESCRIPTOR = 1,    /* the receive queue's descriptor, readable while packets wait */
+    ARO_WAIT_PACKET_SOCKET = 2, /* the driver's AF_PACKET socket */
+    ARO_WAIT_XDP_SOCKET = 3,    /* the driver's AF_XDP socket; one such port per process */
 };
 
 struct aro_profile {

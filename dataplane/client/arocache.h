@@ -5,7 +5,7 @@
  * One blocking call fetches one object (a file of any length, named by its manifest) or one chunk
  * over UDP. Not a byte is handed out before the SHA-256 of its chunk agreed; at the end the SHA-256
  * of the whole content is compared as well. The calling thread receives and verifies; a second
- * thread, which lives only during the call, writes and computes the whole digest.
+ * thread, which lives only during the call, writes.
  *
  * Any number of threads may fetch at once, each with its own call. No signals, no global state.
  *

@@ -32,6 +32,7 @@ struct aro_engine_options {
     uint32_t receive_buffer_bytes; /* of the socket: bounds the window */
     uint32_t buffer_bytes;         /* for chunks in assembly and in the caller's hands */
     uint64_t silence_us;           /* without progress for so long: give up */
+    bool content_digest;           /* of an object: compute the SHA-256 of the whole, too */
     uint16_t flags;                /* ARO_GET_* of every request */
     const uint8_t *token;          /* ARO_TOKEN_BYTES, or NULL */
     void (*random)(void *arg, void *bytes, size_t len); /* unpredictable bytes, for echoes */
@@ -78,5 +79,7 @@ const struct aro_error *aro_engine_error(const struct aro_engine *engine);
 const struct arocache_stats *aro_engine_stats(struct aro_engine *engine);
 /* SHA-256 of the whole content as the root manifest says; NULL while unknown, or for a chunk. */
 const struct aro_id *aro_engine_digest(const struct aro_engine *engine);
+/* The same of all pieces taken so far, computed; only with content_digest, for an object. */
+struct aro_id aro_engine_content_digest(const struct aro_engine *engine);
 
 #endif

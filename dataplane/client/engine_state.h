@@ -9,6 +9,7 @@
 #ifndef ARO_DATAPLANE_CLIENT_ENGINE_STATE_H
 #define ARO_DATAPLANE_CLIENT_ENGINE_STATE_H
 
+#include "cache/base/sha256_pair.h"
 #include "dataplane/client/engine.h"
 #include "dataplane/client/request.h"
 #include "dataplane/client/source.h"
@@ -30,6 +31,8 @@ struct aro_engine {
     struct aro_error error;
     enum aro_engine_state state;
     struct aro_id digest;
+    struct aro_sha256_pair *hash; /* of chunks and of the whole; NULL: chunks only */
+    uint64_t hashed_bytes;        /* of the content, in the digest of the whole */
     bool digest_known;
     bool walked; /* the walk has yielded everything */
 

@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cache/base/sha256.h"
 #include "dataplane/client/engine.h"
 #include "dataplane/client/sink.h"
 #include "dataplane/client/socket.h"
@@ -174,7 +173,7 @@ static void fetch_conclude(struct fetch *fetch)
     else if (aro_engine_state(fetch->engine) == ARO_ENGINE_FAILED)
         fetch->error = *aro_engine_error(fetch->engine);
     else if (promised != NULL && !fetch->options->skip_content_digest) {
-        struct aro_id digest = aro_sink_digest(fetch->sink);
+        struct aro_id digest = aro_engine_content_digest(fetch->engine);
         if (!aro_id_equal(&digest, promised))
             aro_error_set(&fetch->error, ARO_E_CONTENT_MISMATCH,
                           "the whole content does not have the SHA-256 of its manifest");
@@ -197,14 +196,14 @@ static int fetch_open(struct fetch *fetch, const struct aro_id *id, enum aro_kin
         .receive_buffer_bytes = aro_socket_receive_buffer_bytes(fetch->socket),
         .buffer_bytes = options->buffer_bytes,
         .silence_us = (uint64_t)options->silence_ms * 1000,
+        .content_digest = !options->skip_content_digest,
         .flags = options->only_if_cached ? ARO_GET_ONLY_IF_CACHED : 0,
         .token = options->token,
         .random = random_fill,
     };
     fetch->start_us = fetch->now_us = clock_us();
     fetch->engine = aro_engine_create(&engine, fetch->now_us);
-    fetch->sink =
-        aro_sink_create(sink, sink_arg, kind == ARO_KIND_OBJECT && !options->skip_content_digest);
+    fetch->sink = aro_sink_create(sink, sink_arg);
     if (fetch->engine == NULL || fetch->sink == NULL)
         return aro_error_set(&fetch->error, ARO_E_CLIENT_MEMORY, "no memory or thread for a fetch");
     return 0;

@@ -6,8 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "cache/base/sha256.h"
-
 /*
  * A ring with three positions: given >= done >= collected. The first thread advances given and
  * collected, the second done; the mutex is only for sleeping.
@@ -21,7 +19,6 @@ struct aro_sink {
     bool ending; /* under the mutex */
     arocache_sink *callback;
     void *arg;
-    struct aro_sha256 *digest; /* NULL: not wanted */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -34,8 +31,6 @@ static void piece_handle(struct aro_sink *sink, const struct aro_piece *piece)
     int refusal = sink->callback(sink->arg, piece->bytes, piece->len_bytes);
     if (refusal != 0)
         atomic_store_explicit(&sink->refusal, refusal, memory_order_relaxed);
-    else if (sink->digest != NULL)
-        aro_sha256_update(sink->digest, piece->bytes, piece->len_bytes);
 }
 
 /* Sleeps until a piece was given. False: the end. */
@@ -65,10 +60,10 @@ static void *sink_run(void *arg)
     return NULL;
 }
 
-struct aro_sink *aro_sink_create(arocache_sink *callback, void *arg, bool digest)
+struct aro_sink *aro_sink_create(arocache_sink *callback, void *arg)
 {
     struct aro_sink *sink = calloc(1, sizeof(*sink));
-    int error = ENOMEM;
+    int error;
 
     if (sink == NULL)
         return NULL;
@@ -76,14 +71,9 @@ struct aro_sink *aro_sink_create(arocache_sink *callback, void *arg, bool digest
     sink->arg = arg;
     pthread_mutex_init(&sink->mutex, NULL);
     pthread_cond_init(&sink->changed, NULL);
-    if (digest && (sink->digest = aro_sha256_create()) == NULL)
-        goto fail;
     error = pthread_create(&sink->thread, NULL, sink_run, sink);
-    if (error != 0)
-        goto fail;
-    return sink;
-fail:
-    aro_sha256_destroy(sink->digest);
+    if (error == 0)
+        return sink;
     free(sink);
     errno = error;
     return NULL;
@@ -100,7 +90,6 @@ void aro_sink_destroy(struct aro_sink *sink)
     pthread_join(sink->thread, NULL);
     pthread_cond_destroy(&sink->changed);
     pthread_mutex_destroy(&sink->mutex);
-    aro_sha256_destroy(sink->digest);
     free(sink);
 }
 
@@ -139,9 +128,4 @@ void aro_sink_drain(struct aro_sink *sink)
 int aro_sink_refusal(const struct aro_sink *sink)
 {
     return atomic_load(&sink->refusal);
-}
-
-struct aro_id aro_sink_digest(struct aro_sink *sink)
-{
-    return aro_sha256_final(sink->digest);
 }

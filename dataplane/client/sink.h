@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The second thread of a fetch: writes verified pieces and computes the digest of the whole, while
- * the first one receives.
+ * The second thread of a fetch: writes verified pieces while the first one receives.
  *
  * The first thread gives pieces in order and collects the ones that are done; a piece belongs to
  * the sink in between. At most ARO_SINK_PIECES_MAX are inside; the engine's buffers bound it
@@ -17,8 +16,8 @@ enum { ARO_SINK_PIECES_MAX = 256 };
 
 struct aro_sink;
 
-/* digest: compute the SHA-256 of everything. NULL with errno. */
-struct aro_sink *aro_sink_create(arocache_sink *sink, void *arg, bool digest);
+/* NULL with errno. */
+struct aro_sink *aro_sink_create(arocache_sink *sink, void *arg);
 /* Waits for the thread; pieces still inside are dropped. Takes NULL. */
 void aro_sink_destroy(struct aro_sink *sink);
 
@@ -32,7 +31,5 @@ bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret);
 void aro_sink_drain(struct aro_sink *sink);
 /* What the callback returned when it refused; 0: it did not. */
 int aro_sink_refusal(const struct aro_sink *sink);
-/* SHA-256 of all pieces; after drain, once. */
-struct aro_id aro_sink_digest(struct aro_sink *sink);
 
 #endif

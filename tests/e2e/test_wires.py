@@ -27,6 +27,7 @@ FILE_BYTES = 24 << 20
 CHUNK_BYTES = 65536
 CHAINS = "external buffers: the device takes packets of several segments"
 NO_CHAINS = "copy: the device does not take packets of several segments"
+AF_XDP = "net_af_xdp{0},iface=va{0},start_queue=0,queue_count=1,busy_budget=0"
 AF_PACKET = "net_af_packet{0},iface=va{0},framesz=2048,blocksz=65536,framecnt=4096"
 is_root = "root" == os.environ.get(INSIDE)
 
@@ -171,7 +172,7 @@ class Wires(unittest.TestCase):
         self.assertIn("stopped", node.log_text())
         self.assertFalse(os.path.exists(os.path.join(node.run, "control.sock")))
 
-    def serve(self, device, idle, *rest):
+    def serve(self, device, idle, *rest, zero_copy=True):
         """Hot, then cold; over the kernel's end of the wire."""
         node = self.node(device, idle=idle)
         yield node
@@ -185,7 +186,10 @@ class Wires(unittest.TestCase):
         self.assertGreater(counters["arp_replies"], 0)
         self.assertGreaterEqual(counters["disk_reads"], self.chunks)
         self.assertGreaterEqual(counters["slice_bytes"], 2 * self.bytes)
-        self.assert_zero_copy(node, counters)
+        if zero_copy:
+            self.assert_zero_copy(node, counters)
+        else:
+            self.assertEqual(node.ports()[0]["zero_copy_why"], NO_CHAINS)
         self.assert_rest(node, *rest)
         self.assert_clean_stop(node)
 
@@ -206,6 +210,13 @@ class Wires(unittest.TestCase):
         node = next(steps)
         self.assertEqual(list(steps), [])
         self.assertNotIn("error", node.log_text())
+
+    @unittest.skipUnless(is_root, "an XDP program wants real root")
+    def test_af_xdp_serves_from_memory_and_disk(self):
+        self.veth(0)
+        steps = self.serve(AF_XDP.format(0), "adaptive", "waits", zero_copy=False)
+        next(steps)
+        self.assertEqual(list(steps), [])
 
     def test_idle_lcore_of_two_af_packet_ports_waits_on_both(self):
         self.veth(0)

@@ -15,6 +15,8 @@ static void assert_right(const struct wire_result *result, const struct model *m
     cr_assert_eq(result->content_right, model->content_bytes);
     cr_assert_eq(result->stats.content_bytes, model->content_bytes);
     cr_assert_eq(result->stats.content_total, model->content_bytes);
+    if (result->stats.manifests > 0)
+        cr_assert(aro_id_equal(&result->digest, &model->digest));
 }
 
 /* Whatever went wrong, nothing wrong was handed out. */

@@ -184,6 +184,7 @@ static struct aro_engine *engine_make(struct wire *wire)
         .buffer_bytes = options->buffer_bytes,
         .silence_us = options->silence_us,
         .token = options->token,
+        .content_digest = true,
         .random = random_fill,
         .random_arg = wire,
     };
@@ -233,6 +234,8 @@ struct wire_result wire_fetch(struct model *model, const struct wire_options *op
     wire->result.state = aro_engine_state(wire->engine);
     wire->result.error = *aro_engine_error(wire->engine);
     wire->result.stats = *aro_engine_stats(wire->engine);
+    if (!options->chunk)
+        wire->result.digest = aro_engine_content_digest(wire->engine);
     wire->result.end_us = wire->now_us - 1000000;
     while (wire->count > 0)
         free(heap_pop(wire).bytes);

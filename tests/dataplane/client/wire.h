@@ -38,6 +38,7 @@ struct wire_result {
     uint64_t end_us;
     uint64_t content_right; /* bytes taken, all equal to the model's */
     bool content_wrong;     /* a byte differed: must never be */
+    struct aro_id digest;   /* of an object that arrived, as the engine computed it; of a chunk 0 */
 };
 
 struct wire_result wire_fetch(struct model *model, const struct wire_options *options);
