@@ -170,15 +170,6 @@ void aro_sha256_pair_update(struct aro_sha256_pair *pair, const void *bytes, siz
     }
 }
 
-void aro_sha256_pair_update_whole(struct aro_sha256_pair *pair, const void *bytes, size_t len_bytes)
-{
-    if (pair->extensions)
-        streams_update(&pair->whole, NULL, bytes, len_bytes);
-    else
-        must(EVP_DigestUpdate(pair->evp_whole, bytes, len_bytes));
-    aro_sha256_pair_begin(pair);
-}
-
 void aro_sha256_pair_drop(struct aro_sha256_pair *pair)
 {
     if (pair->extensions)

@@ -31,9 +31,6 @@ void aro_sha256_pair_reset(struct aro_sha256_pair *pair);
 void aro_sha256_pair_begin(struct aro_sha256_pair *pair);
 /* These bytes follow, in the part and in the whole. */
 void aro_sha256_pair_update(struct aro_sha256_pair *pair, const void *bytes, size_t len_bytes);
-/* These follow in the whole only, which ends the part. */
-void aro_sha256_pair_update_whole(struct aro_sha256_pair *pair, const void *bytes,
-                                  size_t len_bytes);
 /* The part begun last was no good: the whole is what it was before it. An empty part begins. */
 void aro_sha256_pair_drop(struct aro_sha256_pair *pair);
 

@@ -194,65 +194,58 @@ static void manifest_verified(struct aro_engine *engine, struct aro_transfer *tr
     engine_fill(engine);
 }
 
-/* Whether this is where the digest of the whole goes on. */
-static bool is_next(const struct aro_engine *engine, const struct aro_transfer *transfer)
-{
-    return engine->hash != NULL && !transfer->manifest && engine->digest_known &&
-           transfer->content_at == engine->hashed_bytes;
-}
-
-/* Both digests in one pass where chunks complete in order: the second is nearly free. */
 static bool digest_agrees(struct aro_engine *engine, const struct aro_transfer *transfer)
 {
     struct aro_id id;
 
-    if (!is_next(engine, transfer)) {
+    if (engine->hash == NULL || transfer->manifest) {
         id = aro_sha256(transfer->bytes, transfer->len_bytes);
-        return aro_id_equal(&id, &transfer->id);
+    } else {
+        aro_sha256_pair_begin(engine->hash);
+        aro_sha256_pair_update(engine->hash, transfer->bytes, transfer->len_bytes);
+        id = aro_sha256_pair_part(engine->hash);
     }
-    aro_sha256_pair_begin(engine->hash);
-    aro_sha256_pair_update(engine->hash, transfer->bytes, transfer->len_bytes);
-    id = aro_sha256_pair_part(engine->hash);
-    if (!aro_id_equal(&id, &transfer->id)) {
-        aro_sha256_pair_drop(engine->hash);
-        return false;
-    }
-    engine->hashed_bytes += transfer->len_bytes;
-    return true;
+    return aro_id_equal(&id, &transfer->id);
 }
 
 void engine_complete(struct aro_engine *engine, struct aro_transfer *transfer)
 {
-    if (!digest_agrees(engine, transfer)) {
-        engine_mismatch(engine, transfer, "the wrong content");
-        return;
-    }
-    if (transfer->manifest) {
+    if (!transfer->manifest)
+        transfer->state = ARO_TRANSFER_COMPLETE; /* verified when its turn comes: see take */
+    else if (digest_agrees(engine, transfer))
         manifest_verified(engine, transfer);
-        return;
+    else
+        engine_mismatch(engine, transfer, "the wrong content");
+}
+
+/* In order of content, so that both digests, its own and the whole's, take one pass. */
+static bool content_verify(struct aro_engine *engine, struct aro_transfer *transfer)
+{
+    if (!digest_agrees(engine, transfer)) {
+        if (engine->hash != NULL)
+            aro_sha256_pair_drop(engine->hash);
+        engine_mismatch(engine, transfer, "the wrong content");
+        return false;
     }
-    transfer->state = ARO_TRANSFER_VERIFIED;
     engine->stats.chunks++;
     if (engine->options.kind == ARO_KIND_CHUNK)
         engine->stats.content_total = transfer->len_bytes;
+    return true;
 }
 
 bool aro_engine_take(struct aro_engine *engine, struct aro_piece *ret)
 {
     while (engine->take < engine->tail) {
         struct aro_transfer *transfer = engine_transfer(engine, engine->take);
-        if (transfer->state != ARO_TRANSFER_VERIFIED)
-            return false;
-        engine->take++;
-        if (transfer->bytes == NULL) { /* a manifest: nothing for the caller */
+        if (transfer->state == ARO_TRANSFER_VERIFIED) { /* a manifest: nothing for the caller */
+            engine->take++;
             transfer_free(engine, transfer);
             engine_fill(engine);
             continue;
         }
-        if (is_next(engine, transfer)) { /* it came before those in front of it */
-            aro_sha256_pair_update_whole(engine->hash, transfer->bytes, transfer->len_bytes);
-            engine->hashed_bytes += transfer->len_bytes;
-        }
+        if (transfer->state != ARO_TRANSFER_COMPLETE || !content_verify(engine, transfer))
+            return false;
+        engine->take++;
         transfer->state = ARO_TRANSFER_TAKEN;
         *ret = (struct aro_piece){.bytes = transfer->bytes,
                                   .len_bytes = transfer->len_bytes,

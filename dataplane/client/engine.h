@@ -69,7 +69,8 @@ uint64_t aro_engine_deadline_us(const struct aro_engine *engine);
 size_t aro_engine_send_burst(struct aro_engine *engine, uint8_t (*requests)[ARO_GET_BYTES],
                              size_t max, uint64_t now_us);
 
-/* The next piece in order, if it is ready. Every piece must be released, in any order. */
+/* Verifies the next piece in order, if it is complete. Every piece must be released, in any order.
+ */
 bool aro_engine_take(struct aro_engine *engine, struct aro_piece *ret);
 void aro_engine_release(struct aro_engine *engine, const struct aro_piece *piece);
 

@@ -32,7 +32,6 @@ struct aro_engine {
     enum aro_engine_state state;
     struct aro_id digest;
     struct aro_sha256_pair *hash; /* of chunks and of the whole; NULL: chunks only */
-    uint64_t hashed_bytes;        /* of the content, in the digest of the whole */
     bool digest_known;
     bool walked; /* the walk has yielded everything */
 
@@ -60,7 +59,7 @@ static inline struct aro_transfer *engine_transfer(struct aro_engine *engine, ui
 /* engine.c */
 void engine_fail(struct aro_engine *engine, enum aro_error_id id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* All slices are here: verify; go on, fetch again, or convict. */
+/* All slices are here: a manifest is verified at once, content when it is taken. */
 void engine_complete(struct aro_engine *engine, struct aro_transfer *transfer);
 /* The whole is wrong: fetched again once, then the source is convicted. */
 void engine_mismatch(struct aro_engine *engine, struct aro_transfer *transfer, const char *what);

@@ -155,6 +155,8 @@ static void fetch_loop(struct fetch *fetch)
         fetch->now_us = clock_us();
         timeout_check(fetch);
         pieces_move(fetch);
+        if (aro_socket_drained(fetch->socket))
+            aro_sink_flush(fetch->sink);
         progress_tell(fetch);
     }
 }

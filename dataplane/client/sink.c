@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+enum { ANNOUNCE_PIECES = 8 }; /* a wake-up costs as much as a small write */
+
 /*
  * A ring with three positions: given >= done >= collected. The first thread advances given and
  * collected, the second done; the mutex is only for sleeping.
@@ -15,8 +17,11 @@ struct aro_sink {
     atomic_uint given;
     atomic_uint done;
     unsigned collected;
+    unsigned announced; /* given when the second thread was last woken; first thread's */
+    atomic_bool sleeping;
+    atomic_bool draining; /* the first thread waits for done */
     atomic_int refusal;
-    bool ending; /* under the mutex */
+    atomic_bool ending;
     arocache_sink *callback;
     void *arg;
     pthread_t thread;
@@ -38,12 +43,24 @@ static bool piece_wait(struct aro_sink *sink, unsigned done)
 {
     bool more;
 
+    if (atomic_load(&sink->given) != done && !atomic_load(&sink->ending))
+        return true;
     pthread_mutex_lock(&sink->mutex);
-    while (atomic_load(&sink->given) == done && !sink->ending)
+    atomic_store(&sink->sleeping, true); /* before the look: either we see it or we are woken */
+    while (atomic_load(&sink->given) == done && !atomic_load(&sink->ending))
         pthread_cond_wait(&sink->changed, &sink->mutex);
-    more = atomic_load(&sink->given) != done && !sink->ending;
+    atomic_store(&sink->sleeping, false);
+    more = !atomic_load(&sink->ending);
     pthread_mutex_unlock(&sink->mutex);
     return more;
+}
+
+/* Wakes whoever waits for given or done to move. */
+static void announce(struct aro_sink *sink)
+{
+    pthread_mutex_lock(&sink->mutex);
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->mutex);
 }
 
 static void *sink_run(void *arg)
@@ -52,10 +69,9 @@ static void *sink_run(void *arg)
 
     for (unsigned done = 0; piece_wait(sink, done);) {
         piece_handle(sink, &sink->pieces[done % ARO_SINK_PIECES_MAX]);
-        pthread_mutex_lock(&sink->mutex);
         atomic_store(&sink->done, ++done);
-        pthread_cond_broadcast(&sink->changed);
-        pthread_mutex_unlock(&sink->mutex);
+        if (atomic_load(&sink->draining))
+            announce(sink);
     }
     return NULL;
 }
@@ -84,7 +100,7 @@ void aro_sink_destroy(struct aro_sink *sink)
     if (sink == NULL)
         return;
     pthread_mutex_lock(&sink->mutex);
-    sink->ending = true;
+    atomic_store(&sink->ending, true);
     pthread_cond_broadcast(&sink->changed);
     pthread_mutex_unlock(&sink->mutex);
     pthread_join(sink->thread, NULL);
@@ -103,10 +119,20 @@ void aro_sink_give(struct aro_sink *sink, const struct aro_piece *piece)
     unsigned given = atomic_load(&sink->given);
 
     sink->pieces[given % ARO_SINK_PIECES_MAX] = *piece;
-    pthread_mutex_lock(&sink->mutex);
     atomic_store(&sink->given, given + 1);
-    pthread_cond_broadcast(&sink->changed);
-    pthread_mutex_unlock(&sink->mutex);
+    if (given + 1 - sink->announced >= ANNOUNCE_PIECES)
+        aro_sink_flush(sink);
+}
+
+void aro_sink_flush(struct aro_sink *sink)
+{
+    unsigned given = atomic_load(&sink->given);
+
+    if (sink->announced == given)
+        return;
+    sink->announced = given;
+    if (atomic_load(&sink->sleeping))
+        announce(sink);
 }
 
 bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret)
@@ -119,10 +145,13 @@ bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret)
 
 void aro_sink_drain(struct aro_sink *sink)
 {
+    aro_sink_flush(sink);
+    atomic_store(&sink->draining, true);
     pthread_mutex_lock(&sink->mutex);
     while (atomic_load(&sink->done) != atomic_load(&sink->given))
         pthread_cond_wait(&sink->changed, &sink->mutex);
     pthread_mutex_unlock(&sink->mutex);
+    atomic_store(&sink->draining, false);
 }
 
 int aro_sink_refusal(const struct aro_sink *sink)

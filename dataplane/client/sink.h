@@ -23,7 +23,10 @@ void aro_sink_destroy(struct aro_sink *sink);
 
 /* Whether another piece may be given. */
 bool aro_sink_has_room(const struct aro_sink *sink);
+/* The second thread may learn of it only with the next flush. */
 void aro_sink_give(struct aro_sink *sink, const struct aro_piece *piece);
+/* Lets it know of all pieces given: before the first thread waits for anything. */
+void aro_sink_flush(struct aro_sink *sink);
 /* A piece that is done, oldest first; false: none at the moment. */
 bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret);
 

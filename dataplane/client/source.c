@@ -36,7 +36,7 @@ static void ladder_build(struct aro_source *source, uint32_t most)
 void aro_source_init(struct aro_source *source, uint32_t slice_bytes_max,
                      uint32_t receive_buffer_bytes, const uint8_t *token, uint64_t now_us)
 {
-    *source = (struct aro_source){.rto_us_min = ARO_RTO_US_MIN,
+    *source = (struct aro_source){.margin_us_min = ARO_RTO_MARGIN_US_MIN,
                                   .reorder_slices = ARO_REORDER_SLICES_MIN,
                                   .receive_buffer_bytes = receive_buffer_bytes};
     ladder_build(source, slice_bytes_max);
@@ -50,9 +50,10 @@ uint64_t aro_source_rto_us(const struct aro_source *source)
     uint64_t rto = ARO_RTO_INITIAL_US;
 
     if (source->response.smoothed_us > 0) {
-        rto = source->response.smoothed_us + 4ull * source->response.variation_us;
-        if (rto < source->rto_us_min)
-            rto = source->rto_us_min;
+        uint64_t margin = 4ull * source->response.variation_us;
+        if (margin < source->margin_us_min) /* a queue makes answers late, but evenly so */
+            margin = source->margin_us_min;
+        rto = source->response.smoothed_us + margin;
     }
     for (uint32_t i = 0; i < source->backoff && rto < ARO_RTO_US_MAX; i++)
         rto *= 2;
@@ -61,19 +62,19 @@ uint64_t aro_source_rto_us(const struct aro_source *source)
 
 void aro_source_patience_grow(struct aro_source *source, uint64_t now_us)
 {
-    source->rto_us_min *= 2;
-    if (source->rto_us_min > ARO_RTO_US_MIN_MAX)
-        source->rto_us_min = ARO_RTO_US_MIN_MAX;
+    source->margin_us_min *= 2;
+    if (source->margin_us_min > ARO_RTO_MARGIN_US_MAX)
+        source->margin_us_min = ARO_RTO_MARGIN_US_MAX;
     source->rto_relax_us = now_us + ARO_RTO_RELAX_US;
 }
 
 void aro_source_patience_shrink(struct aro_source *source, uint64_t now_us)
 {
-    if (source->rto_us_min <= ARO_RTO_US_MIN || now_us < source->rto_relax_us)
+    if (source->margin_us_min <= ARO_RTO_MARGIN_US_MIN || now_us < source->rto_relax_us)
         return;
-    source->rto_us_min /= 2;
-    if (source->rto_us_min < ARO_RTO_US_MIN)
-        source->rto_us_min = ARO_RTO_US_MIN;
+    source->margin_us_min /= 2;
+    if (source->margin_us_min < ARO_RTO_MARGIN_US_MIN)
+        source->margin_us_min = ARO_RTO_MARGIN_US_MIN;
     source->rto_relax_us = now_us + ARO_RTO_RELAX_US;
 }
 

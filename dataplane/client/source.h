@@ -13,10 +13,10 @@
 #include "dataplane/proto/wire.h"
 
 enum {
-    ARO_RTO_INITIAL_US = 1000000, /* RFC 8085 3.1.1 */
-    ARO_RTO_US_MIN = 4000,
-    ARO_RTO_US_MIN_MAX = 200000, /* as far as the floor is raised after false alarms */
-    ARO_RTO_RELAX_US = 250000,   /* without a false alarm for so long: half the raised floor */
+    ARO_RTO_INITIAL_US = 1000000,   /* RFC 8085 3.1.1 */
+    ARO_RTO_MARGIN_US_MIN = 4000,   /* beyond the smoothed answer time, at least */
+    ARO_RTO_MARGIN_US_MAX = 200000, /* as far as it is raised after false alarms */
+    ARO_RTO_RELAX_US = 250000,      /* without a false alarm for so long: half of it */
     ARO_RTO_US_MAX = 16000000,
     ARO_REORDER_SLICES_MIN = 3, /* as RFC 5681 */
     ARO_REORDER_SLICES_MAX = 64,
@@ -40,8 +40,8 @@ struct aro_source {
     struct aro_congestion congestion;
     struct aro_rtt network;  /* without the time inside the server: what people want to know */
     struct aro_rtt response; /* all of it: what a time-out must wait for */
-    uint32_t rto_us_min;
-    uint64_t rto_relax_us; /* when the raised floor comes down by half */
+    uint32_t margin_us_min;
+    uint64_t rto_relax_us; /* when the raised margin comes down by half */
     uint32_t backoff;      /* silent time-outs in a row */
     uint32_t busy;         /* BUSY in a row */
     uint32_t in_flight;
@@ -65,7 +65,7 @@ void aro_source_init(struct aro_source *source, uint32_t slice_bytes_max,
 uint64_t aro_source_rto_us(const struct aro_source *source);
 /* An answer to a request that was given up without one: wait longer, for a while. */
 void aro_source_patience_grow(struct aro_source *source, uint64_t now_us);
-/* Any answer: the raised floor comes down again once no alarm was false for long enough. */
+/* Any answer: the raised margin comes down again once no alarm was false for long enough. */
 void aro_source_patience_shrink(struct aro_source *source, uint64_t now_us);
 void aro_source_token(struct aro_source *source, const uint8_t *token, uint16_t life_s,
                       uint64_t now_us);

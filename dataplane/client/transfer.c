@@ -11,7 +11,6 @@ void aro_transfer_begin(struct aro_transfer *transfer, const struct aro_id *id, 
     transfer->postponements = 0;
     transfer->hold_until_us = 0;
     transfer->manifest = false;
-    transfer->state = ARO_TRANSFER_FETCHING;
     aro_transfer_restart(transfer);
 }
 
@@ -21,6 +20,7 @@ void aro_transfer_restart(struct aro_transfer *transfer)
 
     memset(transfer->have, 0, words * sizeof(transfer->have[0]));
     memset(transfer->asked, 0, words * sizeof(transfer->asked[0]));
+    transfer->state = ARO_TRANSFER_FETCHING;
     transfer->slice_bytes = 0;
     transfer->slices = 0;
     transfer->missing = 1; /* at least: complete only once cut and filled */

@@ -21,8 +21,9 @@ enum {
 enum aro_transfer_state {
     ARO_TRANSFER_FREE,
     ARO_TRANSFER_FETCHING,
-    ARO_TRANSFER_VERIFIED,
-    ARO_TRANSFER_TAKEN, /* the caller reads its bytes */
+    ARO_TRANSFER_COMPLETE, /* all slices are here */
+    ARO_TRANSFER_VERIFIED, /* a manifest, and the walk has it */
+    ARO_TRANSFER_TAKEN,    /* the caller reads its bytes */
 };
 
 struct aro_transfer {

@@ -43,7 +43,7 @@ static void every_length(bool plain)
     aro_sha256_pair_destroy(pair);
 }
 
-/* Parts of any length, in pieces of any length, some dropped, some for the whole only. */
+/* Parts of any length, in pieces of any length, some dropped. */
 static void every_cut(bool plain, unsigned unit)
 {
     struct aro_sha256_pair *pair = make(plain);
@@ -54,11 +54,6 @@ static void every_cut(bool plain, unsigned unit)
         while (at < BYTES - 600) {
             size_t part = (size_t)(random() % (600 / unit) + 1) * unit, done = 0;
             unsigned fate = (unsigned)random() % 4;
-            if (fate == 0) {
-                aro_sha256_pair_update_whole(pair, bytes + at, part);
-                at += part;
-                continue;
-            }
             aro_sha256_pair_begin(pair);
             while (done < part) {
                 size_t piece = (size_t)random() % (part - done) + 1;

@@ -20,11 +20,15 @@ Test(source, a_timeout_waits_a_second_until_measured_then_as_long_as_answers_tak
     cr_assert_eq(aro_source_rto_us(&source), 1000000);
     for (int i = 0; i < 50; i++)
         aro_source_sample(&source, 20000, 0);
-    cr_assert_geq(aro_source_rto_us(&source), 20000);
-    cr_assert_lt(aro_source_rto_us(&source), 22000);
+    cr_assert_eq(aro_source_rto_us(&source), 20000 + ARO_RTO_MARGIN_US_MIN);
+    for (int i = 0; i < 50; i++)
+        aro_source_sample(&source, i % 2 ? 30000 : 10000, 0);
+    cr_assert_gt(aro_source_rto_us(&source), 50000);
+    cr_assert_lt(aro_source_rto_us(&source), 70000);
     for (int i = 0; i < 200; i++)
         aro_source_sample(&source, 50, 0);
-    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN);
+    cr_assert_geq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MIN);
+    cr_assert_lt(aro_source_rto_us(&source), 60 + ARO_RTO_MARGIN_US_MIN);
 }
 
 Test(source, patience_after_false_alarms_is_bounded_and_passes)
@@ -35,13 +39,13 @@ Test(source, patience_after_false_alarms_is_bounded_and_passes)
     aro_source_sample(&source, 50, 0);
     for (int i = 0; i < 20; i++)
         aro_source_patience_grow(&source, now_us);
-    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN_MAX);
+    cr_assert_eq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MAX);
     for (int i = 0; i < 1000; i++)
         aro_source_patience_shrink(&source, now_us + i); /* too soon */
-    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN_MAX);
+    cr_assert_eq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MAX);
     for (int i = 0; i < 20; i++)
         aro_source_patience_shrink(&source, now_us += ARO_RTO_RELAX_US);
-    cr_assert_eq(aro_source_rto_us(&source), ARO_RTO_US_MIN);
+    cr_assert_eq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MIN);
 }
 
 Test(source, back_off_doubles_up_to_a_limit)
