@@ -8,8 +8,15 @@ static const double beta = 0.7;
 static const double cubic_c = 0.4;
 static const double friendly = 3.0 * (1.0 - 0.7) / (1.0 + 0.7);
 
-/* A queue this much longer than the shortest round trip ends slow start. */
-enum { QUEUE_US_MIN = 1000 };
+enum { QUEUE_US_MIN = 1000 }; /* a shorter queue does not matter */
+
+/* More than a round trip's worth of slices waits somewhere. */
+static bool queue_stands(const struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us)
+{
+    uint32_t margin_us = rtt_min_us > QUEUE_US_MIN ? rtt_min_us : QUEUE_US_MIN;
+
+    return cc->window > ARO_WINDOW_INITIAL && rtt_us > rtt_min_us + margin_us;
+}
 
 void aro_congestion_init(struct aro_congestion *cc, uint32_t window_max_slices)
 {
@@ -30,8 +37,23 @@ static double target(const struct aro_congestion *cc, uint32_t rtt_us, uint64_t 
     return fmax(cubic, reno);
 }
 
-void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_us, uint64_t now_us)
+/* An eighth per round trip; CUBIC starts anew from there, on its plateau. */
+static void queue_drain(struct aro_congestion *cc, uint64_t now_us)
 {
+    cc->window = fmax(cc->window - 0.125, ARO_WINDOW_QUEUED);
+    cc->threshold = fmin(cc->threshold, cc->window);
+    cc->peak = cc->window;
+    cc->k_s = 0;
+    cc->epoch_us = now_us;
+}
+
+void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_us,
+                             uint32_t rtt_min_us, uint64_t now_us)
+{
+    if (full && cc->window > ARO_WINDOW_QUEUED && queue_stands(cc, rtt_us, rtt_min_us)) {
+        queue_drain(cc, now_us);
+        return;
+    }
     if (!full || cc->window >= cc->window_max)
         return;
     if (cc->window < cc->threshold) {
@@ -46,14 +68,18 @@ void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_
 
 void aro_congestion_on_rtt(struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us)
 {
-    uint32_t margin_us = rtt_min_us > QUEUE_US_MIN ? rtt_min_us : QUEUE_US_MIN;
-
-    if (cc->window < cc->threshold && cc->window > ARO_WINDOW_INITIAL &&
-        rtt_us > rtt_min_us + margin_us) {
+    if (cc->window < cc->threshold && queue_stands(cc, rtt_us, rtt_min_us)) {
         cc->threshold = cc->window;
         cc->peak = cc->window;
         cc->k_s = 0;
     }
+}
+
+void aro_congestion_probe(struct aro_congestion *cc)
+{
+    if (cc->threshold > cc->window)
+        cc->threshold = cc->window; /* from the half back to here as in slow start */
+    cc->window = fmax(cc->window / 2, fmin(cc->window, ARO_WINDOW_INITIAL));
 }
 
 static void reduce(struct aro_congestion *cc, uint64_t now_us)

@@ -128,7 +128,7 @@ static void answer_begins(struct aro_engine *engine, struct aro_request *request
     struct arocache_stats *stats = &engine->stats;
 
     request->answered = true;
-    aro_source_sample(&engine->source, now_us - request->sent_us, data->residence_us);
+    aro_source_sample(&engine->source, now_us - request->sent_us, data->residence_us, now_us);
     stats->answered_requests++;
     stats->residence_us_sum += data->residence_us;
     if (data->residence_us > stats->residence_us_max)
@@ -190,7 +190,8 @@ static void slice_take(struct aro_engine *engine, struct aro_request *request,
 
     if (window > engine->stats.window_max)
         engine->stats.window_max = window;
-    aro_congestion_on_slice(&source->congestion, full, source->network.smoothed_us, now_us);
+    aro_congestion_on_slice(&source->congestion, full, source->network.smoothed_us,
+                            source->network.min_us, now_us);
     if (data->payload_bytes == data->slice_bytes)
         aro_source_slice_proven(source, data->slice_bytes);
     source->busy = 0;

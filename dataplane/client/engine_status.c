@@ -43,7 +43,7 @@ void engine_on_token(struct aro_engine *engine, const struct aro_token_msg *mess
         return;
     engine->stats.token_round_trips++;
     if (source->response.smoothed_us == 0)
-        aro_source_sample(source, now_us - request->sent_us, 0);
+        aro_source_sample(source, now_us - request->sent_us, 0, now_us);
     uint32_t at_once = TOKEN_REFUSALS_AT_ONCE * (1 + engine->requests.live);
     if (++source->token_refusals > at_once)
         source->hold_until_us = now_us + pause_us(engine, 0, source->token_refusals - at_once);
@@ -150,7 +150,7 @@ void engine_on_status(struct aro_engine *engine, const struct aro_status_msg *st
         return;
     }
     if (!request->answered)
-        aro_source_sample(&engine->source, now_us - request->sent_us, status->residence_us);
+        aro_source_sample(&engine->source, now_us - request->sent_us, status->residence_us, now_us);
     engine->last_status = status->code;
     engine->source.token_refusals = 0;
     status_act(engine, request, status, now_us);

@@ -18,7 +18,8 @@ enum {
     ARO_RTO_MARGIN_US_MAX = 200000, /* as far as it is raised after false alarms */
     ARO_RTO_RELAX_US = 250000,      /* without a false alarm for so long: half of it */
     ARO_RTO_US_MAX = 16000000,
-    ARO_REORDER_SLICES_MIN = 3, /* as RFC 5681 */
+    ARO_RTT_PERIOD_US = 10000000, /* paths change: the shortest round trip counts so long */
+    ARO_REORDER_SLICES_MIN = 3,   /* as RFC 5681 */
     ARO_REORDER_SLICES_MAX = 64,
     ARO_SLICE_LADDER = 3,
 };
@@ -27,7 +28,9 @@ enum {
 struct aro_rtt {
     uint32_t smoothed_us; /* 0: no sample yet */
     uint32_t variation_us;
-    uint32_t min_us;
+    uint32_t min_us;     /* of the last period and this one */
+    uint32_t min_now_us; /* of this period; 0: none yet */
+    uint64_t period_us;  /* when it began */
 };
 
 struct aro_source {
@@ -71,7 +74,8 @@ void aro_source_token(struct aro_source *source, const uint8_t *token, uint16_t 
                       uint64_t now_us);
 
 /* First answer to a request: elapsed since it was sent, and what the server says it waited. */
-void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t residence_us);
+void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t residence_us,
+                       uint64_t now_us);
 
 /* The slice size for a chunk of this length (0: unknown); *ret_probe: it is one to be tried. */
 uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes, bool *ret_probe);

@@ -32,7 +32,8 @@ class Refused(Exception):
 
 class Wire:
     """kind tap: the client sits in the daemon's namespace, at the kernel's end of the tap.
-    kind veth: af_packet on one end; the client sits in a namespace of its own at the other."""
+    kind veth: af_packet on one end; the client sits in a namespace of its own at the other.
+    kind xdp: the same with AF_XDP."""
 
     def __init__(self, context, kind):
         self.kind, self.prefix = kind, []
@@ -43,7 +44,9 @@ class Wire:
         holder = lib.spawn(["unshare", "--net", "sleep", "1000"])
         context.closers.append(lambda: (holder.kill(), holder.wait()))
         self.prefix = ["nsenter", "-t", str(holder.pid), "--net"]
-        self.device = "net_af_packet0,iface=va,framesz=2048,blocksz=4096,framecnt=4096"
+        self.device = ("net_af_xdp0,iface=va,start_queue=0,queue_count=1,busy_budget=0"
+                       if kind == "xdp" else
+                       "net_af_packet0,iface=va,framesz=2048,blocksz=4096,framecnt=4096")
         own = os.readlink("/proc/self/ns/net")
         while os.readlink(f"/proc/{holder.pid}/ns/net") == own:
             time.sleep(0.01)

@@ -11,7 +11,7 @@ static uint64_t round_trip(struct aro_congestion *cc, uint64_t now_us)
     uint32_t window = aro_congestion_window(cc);
 
     for (uint32_t i = 0; i < window; i++)
-        aro_congestion_on_slice(cc, true, RTT_US, now_us + (uint64_t)RTT_US * i / window);
+        aro_congestion_on_slice(cc, true, RTT_US, RTT_US, now_us + (uint64_t)RTT_US * i / window);
     return now_us + RTT_US;
 }
 
@@ -33,7 +33,7 @@ Test(congestion, an_unused_window_does_not_grow)
 
     aro_congestion_init(&cc, MAX);
     for (int i = 0; i < 100; i++)
-        aro_congestion_on_slice(&cc, false, RTT_US, 1000);
+        aro_congestion_on_slice(&cc, false, RTT_US, RTT_US, 1000);
     cr_assert_eq(aro_congestion_window(&cc), 10);
 }
 
@@ -132,4 +132,42 @@ Test(congestion, larger_slices_keep_the_bytes_in_flight)
     aro_congestion_rescale(&cc, 1152, 1152 * 4, 20);
     cr_assert_eq(aro_congestion_window(&cc), 10);
     cr_assert_eq((uint32_t)cc.window_max, 20);
+}
+
+Test(congestion, a_large_window_shrinks_while_a_queue_stands)
+{
+    struct aro_congestion cc;
+    uint64_t now = 1000;
+
+    aro_congestion_init(&cc, MAX);
+    while (aro_congestion_window(&cc) < 1000)
+        now = round_trip(&cc, now);
+    uint32_t before = aro_congestion_window(&cc);
+    for (uint32_t i = 0; i < before; i++) /* a millisecond is no queue, however short the path */
+        aro_congestion_on_slice(&cc, true, 1000, 50, now);
+    cr_assert_gt(aro_congestion_window(&cc), before);
+    before = aro_congestion_window(&cc);
+    for (uint32_t i = 0; i < before; i++)
+        aro_congestion_on_slice(&cc, true, 2 * RTT_US + 1, RTT_US, now);
+    cr_assert_lt(aro_congestion_window(&cc), before * 9 / 10);
+    cr_assert_gt(aro_congestion_window(&cc), before * 8 / 10);
+    for (uint32_t i = 0; i < 100 * before; i++)
+        aro_congestion_on_slice(&cc, true, 2 * RTT_US + 1, RTT_US, now);
+    cr_assert_eq(aro_congestion_window(&cc), ARO_WINDOW_QUEUED);
+}
+
+Test(congestion, measuring_the_path_anew_costs_half_the_window_for_a_round_trip)
+{
+    struct aro_congestion cc;
+    uint64_t now = 1000;
+
+    aro_congestion_init(&cc, MAX);
+    while (aro_congestion_window(&cc) < 100)
+        now = round_trip(&cc, now);
+    uint32_t before = aro_congestion_window(&cc);
+    aro_congestion_probe(&cc);
+    cr_assert_eq(aro_congestion_window(&cc), before / 2);
+    round_trip(&cc, now);
+    cr_assert_geq(aro_congestion_window(&cc), before);
+    cr_assert_lt(aro_congestion_window(&cc), before * 11 / 10);
 }

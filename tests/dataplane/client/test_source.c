@@ -19,14 +19,14 @@ Test(source, a_timeout_waits_a_second_until_measured_then_as_long_as_answers_tak
 
     cr_assert_eq(aro_source_rto_us(&source), 1000000);
     for (int i = 0; i < 50; i++)
-        aro_source_sample(&source, 20000, 0);
+        aro_source_sample(&source, 20000, 0, 1000);
     cr_assert_eq(aro_source_rto_us(&source), 20000 + ARO_RTO_MARGIN_US_MIN);
     for (int i = 0; i < 50; i++)
-        aro_source_sample(&source, i % 2 ? 30000 : 10000, 0);
+        aro_source_sample(&source, i % 2 ? 30000 : 10000, 0, 1000);
     cr_assert_gt(aro_source_rto_us(&source), 50000);
     cr_assert_lt(aro_source_rto_us(&source), 70000);
     for (int i = 0; i < 200; i++)
-        aro_source_sample(&source, 50, 0);
+        aro_source_sample(&source, 50, 0, 1000);
     cr_assert_geq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MIN);
     cr_assert_lt(aro_source_rto_us(&source), 60 + ARO_RTO_MARGIN_US_MIN);
 }
@@ -36,7 +36,7 @@ Test(source, patience_after_false_alarms_is_bounded_and_passes)
     struct aro_source source = source_make(1408);
     uint64_t now_us = 1000;
 
-    aro_source_sample(&source, 50, 0);
+    aro_source_sample(&source, 50, 0, 1000);
     for (int i = 0; i < 20; i++)
         aro_source_patience_grow(&source, now_us);
     cr_assert_eq(aro_source_rto_us(&source), 50 + ARO_RTO_MARGIN_US_MAX);
@@ -62,14 +62,34 @@ Test(source, time_inside_the_server_is_not_network_time)
 {
     struct aro_source source = source_make(1408);
 
-    aro_source_sample(&source, 5000, 4900);
+    aro_source_sample(&source, 5000, 4900, 1000);
     cr_assert_eq(source.network.smoothed_us, 100);
     cr_assert_eq(source.response.smoothed_us, 5000);
-    aro_source_sample(&source, 300, 999999); /* impossible: counts as none */
+    aro_source_sample(&source, 300, 999999, 1000); /* impossible: counts as none */
     cr_assert_eq(source.network.min_us, 100);
-    aro_source_sample(&source, UINT64_MAX, 0);
-    aro_source_sample(&source, 0, 0);
+    aro_source_sample(&source, UINT64_MAX, 0, 1000);
+    aro_source_sample(&source, 0, 0, 1000);
     cr_assert_eq(source.network.min_us, 1);
+}
+
+Test(source, the_shortest_round_trip_of_a_former_path_is_forgotten)
+{
+    struct aro_source source = source_make(1408);
+    uint64_t now_us = 1000;
+
+    source.congestion.window = 100;
+    aro_source_sample(&source, 10000, 0, now_us);
+    for (int i = 0; i < 100; i++)
+        aro_source_sample(&source, 50000, 0, now_us += 10);
+    cr_assert_eq(source.network.min_us, 10000);
+    for (int period = 0; period < 2; period++) {
+        cr_assert_eq(source.network.min_us, 10000);
+        now_us += ARO_RTT_PERIOD_US;
+        aro_source_sample(&source, 50000, 0, now_us);
+        aro_source_sample(&source, 50000, 0, now_us);
+    }
+    cr_assert_eq(source.network.min_us, 50000);
+    cr_assert_eq(aro_congestion_window(&source.congestion), 25); /* halved twice */
 }
 
 Test(source, the_ladder_starts_carefully_and_ends_at_the_paths_size)
