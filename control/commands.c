@@ -76,9 +76,19 @@ void aro_handle_ls(void *arg, struct aro_call *call)
 void aro_handle_flush(void *arg, struct aro_call *call)
 {
     struct aro_node *node = arg;
-    uint64_t removed = aro_cache_flush(node->cache);
     struct aro_cache_stats stats;
+    struct aro_error error;
+    uint64_t removed;
 
+    aro_cache_stats(node->cache, &stats);
+    if (node->store == NULL && stats.entries_now > 0 && !aro_call_flag(call, "force")) {
+        aro_error_set(&error, ARO_E_FLUSH_LOSES,
+                      "there is no store: %llu chunks would be lost for good",
+                      (unsigned long long)stats.entries_now);
+        aro_call_fail(call, &error);
+        return;
+    }
+    removed = aro_cache_flush(node->cache);
     while (aro_cache_maintain(node->cache, 1024))
         ;
     aro_cache_stats(node->cache, &stats);

@@ -263,6 +263,39 @@ char *aro_config_value(const struct aro_config *config, size_t i, unsigned block
     return aro_key_format(key, base, text);
 }
 
+static void comment_print(const struct aro_key_info *info, const char *indent, FILE *out)
+{
+    fprintf(out, "%s# %s\n%s# range: %s; default: %s; change: %s\n", indent, info->sentence, indent,
+            info->range,
+            info->initial == NULL    ? "none, required"
+            : *info->initial == '\0' ? "empty"
+                                     : info->initial,
+            aro_change_name(info->change));
+}
+
+void aro_config_template(FILE *out)
+{
+    const char *block = "";
+    struct aro_key_info info;
+
+    for (size_t i = 0; aro_config_key(i, &info); i++) {
+        bool named = strcmp(info.block, "port") == 0 || strcmp(info.block, "store") == 0;
+        const char *indent = *info.block == '\0' ? "" : "    ";
+        if (strcmp(block, info.block) != 0) {
+            fprintf(out, "%s\n%s%s {\n", *block == '\0' ? "" : "}\n", info.block,
+                    named ? " \"name\"" : "");
+            block = info.block;
+        }
+        comment_print(&info, indent, out);
+        fprintf(out, "%s%s = ", indent, info.name);
+        if (info.initial == NULL)
+            fprintf(out, "<%s>\n", info.range);
+        else
+            fprintf(out, *info.initial == '\0' ? "\"\"\n" : "%s\n", info.initial);
+    }
+    fprintf(out, "}\n");
+}
+
 static size_t dump_block(const struct aro_config *config, size_t first, unsigned block_no,
                          FILE *out)
 {
@@ -273,12 +306,7 @@ static size_t dump_block(const struct aro_config *config, size_t first, unsigned
     size_t i;
 
     for (i = first; aro_config_key(i, &info) && strcmp(info.block, block) == 0; i++) {
-        fprintf(out, "%s# %s\n%s# range: %s; default: %s; change: %s\n", indent, info.sentence,
-                indent, info.range,
-                info.initial == NULL    ? "none, required"
-                : *info.initial == '\0' ? "empty"
-                                        : info.initial,
-                aro_change_name(info.change));
+        comment_print(&info, indent, out);
         fprintf(out, "%s%s = %s\n", indent, info.name, aro_config_value(config, i, block_no, text));
     }
     return i;

@@ -83,6 +83,9 @@ int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *
 /* Every key with its effective value, range, change class and sentence; reads back the same. */
 void aro_config_dump(const struct aro_config *config, FILE *out);
 
+/* A configuration of one port and one store with every default; what has none stands as <range>. */
+void aro_config_template(FILE *out);
+
 /* What a key needs in order to take effect. */
 enum aro_change {
     ARO_CHANGE_LIVE,    /* at once */

@@ -14,10 +14,12 @@ static const char help[] =
     "arocached " ARO_VERSION " - serves content-addressed chunks over DPDK\n"
     "\n"
     "usage: arocached -c FILE [-t | -T]\n"
+    "       arocached -T\n"
     "\n"
     "  -c, --config FILE  configuration file\n"
     "  -t, --test         check the configuration and the device profiles, then exit\n"
-    "  -T, --dump         print the effective configuration with every key, then exit\n"
+    "  -T, --dump         print the effective configuration with every key, then exit;\n"
+    "                     without -c: every key there is, with range and default\n"
     "  -V, --version      print the version, then exit\n"
     "  -h, --help         this text\n"
     "\n"
@@ -59,6 +61,10 @@ static int parse(int argc, char **argv, struct options *ret)
         default:
             return EXIT_USAGE;
         }
+    }
+    if (ret->config == NULL && ret->dump && optind == argc) {
+        aro_config_template(stdout);
+        return 0;
     }
     if (ret->config == NULL || optind != argc) {
         fputs("arocached: needs -c FILE and nothing else (ARO-1001); try: arocached --help\n",

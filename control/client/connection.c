@@ -48,7 +48,11 @@ struct aro_connection *aro_connect(const char *path, struct aro_error *error)
         return connection;
     fd = -1;
 fail:
-    aro_error_set(error, ARO_E_DAEMON_UNREACHABLE, "no daemon at %s: %s", path, strerror(errno));
+    if (errno == EACCES || errno == EPERM)
+        aro_error_set(error, ARO_E_DAEMON_DENIED, "no permission to use %s", path);
+    else
+        aro_error_set(error, ARO_E_DAEMON_UNREACHABLE, "no daemon at %s: %s", path,
+                      strerror(errno));
     if (fd >= 0)
         close(fd);
     return NULL;

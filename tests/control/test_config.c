@@ -184,3 +184,24 @@ Test(config, every_key_has_a_sentence_and_a_default_that_is_in_range)
         cr_assert_gt(strlen(info.range), 2u, "%s", info.name);
     }
 }
+
+Test(config, the_template_names_every_key_with_its_default)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    struct aro_key_info info;
+
+    aro_config_template(out);
+    fclose(out);
+    for (size_t i = 0; aro_config_key(i, &info); i++) {
+        char line[300];
+        snprintf(line, sizeof(line), "%s = %s%s%s\n", info.name, info.initial == NULL ? "<" : "",
+                 info.initial == NULL    ? info.range
+                 : *info.initial == '\0' ? "\"\""
+                                         : info.initial,
+                 info.initial == NULL ? ">" : "");
+        cr_assert_not_null(strstr(text, line), "%s", line);
+    }
+    free(text);
+}

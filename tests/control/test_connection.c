@@ -3,8 +3,12 @@
 
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/api/limits.h"
@@ -95,4 +99,33 @@ Test(connection, no_daemon_is_exit_code_3)
     cr_assert_null(aro_connect("/nonexistent/socket", &error));
     cr_assert_eq(error.id, ARO_E_DAEMON_UNREACHABLE);
     cr_assert_eq(aro_exit_code(&error), 3);
+}
+
+Test(connection, a_socket_that_one_may_not_use_is_no_missing_daemon)
+{
+    char dir[] = "/tmp/test-connection-XXXXXX";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), status;
+
+    cr_assert_not_null(mkdtemp(dir));
+    cr_assert_eq(chmod(dir, 0755), 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(chmod(address.sun_path, 0), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct aro_error error = {0};
+        if (geteuid() == 0 && setuid(65534) != 0) /* root may use any socket */
+            _exit(2);
+        _exit(aro_connect(address.sun_path, &error) == NULL && error.id == ARO_E_DAEMON_DENIED &&
+                      aro_exit_code(&error) == 4
+                  ? 0
+                  : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    unlink(address.sun_path);
+    rmdir(dir);
+    close(fd);
 }

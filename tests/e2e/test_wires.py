@@ -94,12 +94,12 @@ class Wires(unittest.TestCase):
         self.ip("link", "set", near, "up")
         self.ip("link", "set", far, "up")
 
-    def node(self, *devices, idle="adaptive", lcores=None):
+    def node(self, *devices, idle="adaptive", lcores=None, store=True):
         """One port per device, each on an lcore of its own unless told: 10.9.<n>.1."""
         lcores = lcores or range(1, len(devices) + 1)
         config = (f'cache {{ memory = "64MiB" }}\n'
-                  f'store "main" {{ path = "{self.folder}/store" size = "128MiB" '
-                  f'segment = "32MiB" }}\n'
+                  + (f'store "main" {{ path = "{self.folder}/store" size = "128MiB" '
+                     f'segment = "32MiB" }}\n' if store else "") +
                   f'dataplane {{ lcores = {{{", ".join(str(n) for n in sorted(set(lcores)))}}} '
                   f'idle = {idle} }}\n')
         for n, (device, lcore) in enumerate(zip(devices, lcores)):
@@ -324,6 +324,15 @@ class Wires(unittest.TestCase):
         self.assert_rest(node, "sleeps")
         counters = self.assert_balance(node)
         self.assertEqual(counters["rx_packets"] + counters["tx_packets"], 0)
+        self.assert_clean_stop(node)
+
+    def test_flush_without_a_store_asks_before_everything_is_lost(self):
+        node = self.node("net_ring0", store=False)
+        node.call("put", path=self.file, chunk_bytes=CHUNK_BYTES)
+        with self.assertRaisesRegex(AssertionError, "ARO-6029"):
+            node.call("flush")
+        self.assertGreaterEqual(node.call("flush", force=True)["removed_chunks"], self.chunks)
+        self.assertEqual(node.call("flush")["removed_chunks"], 0)
         self.assert_clean_stop(node)
 
     def null(self, device, reason):
