@@ -78,13 +78,15 @@ static const struct aro_port_config *port_blamed(const struct aro_eal *eal,
                                                  const struct aro_config *config)
 {
     for (unsigned i = 0; i < config->ports; i++) {
-        char name[RTE_ETH_NAME_MAX_LEN + 2];
+        char said[RTE_ETH_NAME_MAX_LEN + 32];
         const char *device = config->port[i].device;
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
-        for (unsigned line = 0; line < eal->lines && line < LAST_LINES; line++)
-            if (strstr(eal->last[line], "Unable to parse device") != NULL &&
-                strstr(eal->last[line], name) != NULL)
+        int name_len = (int)strcspn(device, ",");
+        int len = snprintf(said, sizeof(said), "Unable to parse device '%.*s", name_len, device);
+        for (unsigned line = 0; line < eal->lines && line < LAST_LINES; line++) {
+            const char *at = strstr(eal->last[line], said);
+            if (at != NULL && (at[len] == '\'' || at[len] == ','))
                 return &config->port[i];
+        }
     }
     return NULL;
 }

@@ -45,10 +45,13 @@ static void lcore_sleep(struct aro_lcore *lcore, uint32_t us)
 
 /*
  * Nothing but a packet can make work for this lcore. A descriptor that woke us for nothing (link
- * down, an error) costs one ordinary sleep before it is believed again.
+ * down, an error) costs a sleep before it is believed again.
  */
 static bool can_wait(const struct aro_lcore *lcore)
 {
+    for (unsigned i = 0; i < lcore->queues; i++)
+        if (lcore->queue[i].tx_count != 0)
+            return false;
     return lcore->idle_waits && !lcore->idle_woken && lcore->pending.waiting == 0 &&
            lcore->pending.free_reads == lcore->pending.reads_max &&
            aro_job_queue_count(&lcore->jobs.draining) == 0;
@@ -62,8 +65,9 @@ static void lcore_wait(struct aro_lcore *lcore)
         fds[i] = (struct pollfd){.fd = lcore->queue[i].wait_fd, .events = POLLIN};
     lcore->counters.waits++;
     lcore->idle_woken = poll(fds, lcore->queues, WAIT_MS) > 0;
-    if (lcore->idle_woken)
-        lcore->idle_turns = POLL_TURNS; /* the tap driver hears of its packet by a signal, later */
+    for (unsigned i = 0; i < lcore->queues; i++)
+        if (fds[i].revents == POLLIN)
+            lcore->idle_turns = POLL_TURNS; /* tap's driver hears of it by a signal, later */
 }
 
 static void lcore_rest(struct aro_lcore *lcore)

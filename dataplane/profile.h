@@ -18,7 +18,7 @@ enum aro_choice {
 /* What an idle lcore waits for, besides time. */
 enum aro_wait {
     ARO_WAIT_SLEEP = 0,         /* nothing: micro-sleeps */
-    ARO_WAIT_DESCRIPTOR = 1,    /* the receive queue's descriptor, readable while packets wait */
+    ARO_WAIT_DESCRIPTOR = 1,    /* the queue's, where it is the device itself (tap) */
     ARO_WAIT_PACKET_SOCKET = 2, /* the driver's AF_PACKET socket */
     ARO_WAIT_XDP_SOCKET = 3,    /* the driver's AF_XDP socket; one such port per process */
 };

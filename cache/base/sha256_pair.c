@@ -91,7 +91,7 @@ static struct aro_id stream_digest(const struct stream *stream)
 static void must(int ok)
 {
     if (ok != 1)
-        abort(); /* after a successful create libcrypto has nothing left to fail on */
+        abort(); /* no memory for a copy of a context: nothing sensible can follow */
 }
 
 static struct aro_sha256_pair *create(bool extensions)

@@ -4,11 +4,12 @@
  *
  * Whoever cuts or joins content needs both. One stream waits for its own results most of the time;
  * two of them over the same bytes share the message schedule and fill each other's gaps, so on a
- * CPU with SHA extensions the second digest costs a tenth (docs/decisions/0003). That holds while
- * all parts but the last are multiples of 64 bytes; otherwise, and on other CPUs, it costs as much
- * as two.
+ * CPU with SHA extensions the second digest costs a fifth of the first (docs/decisions/0003). That
+ * holds while all parts but the last are multiples of 64 bytes; otherwise, and on other CPUs, it
+ * costs as much as two.
  *
- * A context belongs to one thread at a time. Never called on an lcore. No heap but in create.
+ * A context belongs to one thread at a time. Never called on an lcore. Without the extensions
+ * libcrypto copies its contexts on the heap, and a refusal there ends the process.
  */
 #ifndef ARO_CACHE_BASE_SHA256_PAIR_H
 #define ARO_CACHE_BASE_SHA256_PAIR_H

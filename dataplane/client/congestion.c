@@ -37,14 +37,20 @@ static double target(const struct aro_congestion *cc, uint32_t rtt_us, uint64_t 
     return fmax(cubic, reno);
 }
 
-/* An eighth per round trip; CUBIC starts anew from there, on its plateau. */
-static void queue_drain(struct aro_congestion *cc, uint64_t now_us)
+/* CUBIC starts anew from this window, on its plateau. */
+static void plateau(struct aro_congestion *cc, uint64_t now_us)
 {
-    cc->window = fmax(cc->window - 0.125, ARO_WINDOW_QUEUED);
-    cc->threshold = fmin(cc->threshold, cc->window);
+    cc->threshold = cc->window;
     cc->peak = cc->window;
     cc->k_s = 0;
     cc->epoch_us = now_us;
+}
+
+/* An eighth per round trip. */
+static void queue_drain(struct aro_congestion *cc, uint64_t now_us)
+{
+    cc->window = fmax(cc->window - 0.125, ARO_WINDOW_QUEUED);
+    plateau(cc, now_us);
 }
 
 void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_us,
@@ -66,19 +72,18 @@ void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_
     cc->window = fmin(cc->window, cc->window_max);
 }
 
-void aro_congestion_on_rtt(struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us)
+void aro_congestion_on_rtt(struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us,
+                           uint64_t now_us)
 {
-    if (cc->window < cc->threshold && queue_stands(cc, rtt_us, rtt_min_us)) {
-        cc->threshold = cc->window;
-        cc->peak = cc->window;
-        cc->k_s = 0;
-    }
+    if (cc->window < cc->threshold && queue_stands(cc, rtt_us, rtt_min_us))
+        plateau(cc, now_us);
 }
 
-void aro_congestion_probe(struct aro_congestion *cc)
+void aro_congestion_probe(struct aro_congestion *cc, uint64_t now_us)
 {
-    if (cc->threshold > cc->window)
-        cc->threshold = cc->window; /* from the half back to here as in slow start */
+    if (cc->epoch_us == 0)
+        plateau(cc, now_us);
+    cc->threshold = fmin(cc->threshold, cc->window); /* back to here as in slow start */
     cc->window = fmax(cc->window / 2, fmin(cc->window, ARO_WINDOW_INITIAL));
 }
 

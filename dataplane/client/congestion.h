@@ -48,9 +48,10 @@ static inline uint32_t aro_congestion_window(const struct aro_congestion *cc)
 void aro_congestion_on_slice(struct aro_congestion *cc, bool full, uint32_t rtt_us,
                              uint32_t rtt_min_us, uint64_t now_us);
 /* The shortest round trip is to be measured anew: half the window for a few round trips. */
-void aro_congestion_probe(struct aro_congestion *cc);
+void aro_congestion_probe(struct aro_congestion *cc, uint64_t now_us);
 /* A round trip was measured; ends slow start when a queue has built up. */
-void aro_congestion_on_rtt(struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us);
+void aro_congestion_on_rtt(struct aro_congestion *cc, uint32_t rtt_us, uint32_t rtt_min_us,
+                           uint64_t now_us);
 /* Something asked for at sent_us is lost (or the server is busy). */
 void aro_congestion_on_loss(struct aro_congestion *cc, uint64_t sent_us, uint64_t now_us);
 /* Nothing at all came back for a whole time-out. */

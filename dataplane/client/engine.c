@@ -156,7 +156,7 @@ void engine_mismatch(struct aro_engine *engine, struct aro_transfer *transfer, c
                     what);
         return;
     }
-    if (transfer->probe)
+    if (transfer->probe && aro_source_is_trial(&engine->source, transfer->slice_bytes))
         aro_source_probe_failed(&engine->source);
     if (engine->options.kind == ARO_KIND_CHUNK || !engine->digest_known)
         transfer->len_bytes = 0; /* the length was the source's word, too */

@@ -56,7 +56,8 @@ void engine_heard(struct aro_engine *engine, struct aro_request *request, uint64
 
     source->heard_us = now_us;
     source->backoff = 0;
-    aro_source_patience_shrink(source, now_us);
+    if (request->live) /* in time */
+        aro_source_patience_shrink(source, now_us);
     if (!request->silenced)
         return;
     /* not lost, only slow: take the collapse back and be more patient */

@@ -21,6 +21,7 @@ enum {
     BUFFER_BYTES = 16 << 20,
     PROGRESS_US = 100000,
     DRAIN_US_MAX = 1000000,
+    PIECES_PER_TURN = 8,
     SINK_POLL_US = 2000, /* look for released buffers so often while the sink is behind */
 };
 
@@ -33,6 +34,7 @@ struct fetch {
     struct arocache_stats stats;
     uint64_t start_us, now_us, progress_us;
     uint32_t pieces_out; /* in the sink */
+    bool pieces_left;    /* more may be ready */
     bool burst_begun;
 };
 
@@ -71,21 +73,27 @@ static void datagram_handle(void *arg, const uint8_t *bytes, size_t len)
     aro_engine_receive(fetch->engine, bytes, len, fetch->now_us);
 }
 
-/* Finished pieces come back, ready ones go out. */
+/* Finished pieces come back, ready ones go out: each is hashed here, so only some at a time. */
 static void pieces_move(struct fetch *fetch)
 {
     struct aro_piece piece;
+    unsigned taken = 0;
 
     while (aro_sink_collect(fetch->sink, &piece)) {
         aro_engine_release(fetch->engine, &piece);
         fetch->pieces_out--;
     }
-    while (aro_sink_has_room(fetch->sink) && aro_engine_take(fetch->engine, &piece)) {
+    while (taken < PIECES_PER_TURN && aro_sink_has_room(fetch->sink) &&
+           aro_engine_take(fetch->engine, &piece)) {
         if (fetch->stats.first_byte_us == 0)
-            fetch->stats.first_byte_us = fetch->now_us - fetch->start_us;
+            fetch->stats.first_byte_us = clock_us() - fetch->start_us;
         aro_sink_give(fetch->sink, &piece);
         fetch->pieces_out++;
+        taken++;
     }
+    fetch->pieces_left = taken == PIECES_PER_TURN;
+    if (taken > 0)
+        fetch->now_us = clock_us(); /* requests must not look older than they are */
 }
 
 static void stats_gather(struct fetch *fetch)
@@ -125,6 +133,8 @@ static uint64_t sleep_us(const struct fetch *fetch)
     uint64_t deadline = aro_engine_deadline_us(fetch->engine);
     uint64_t sleep = deadline > fetch->now_us ? deadline - fetch->now_us : 0;
 
+    if (fetch->pieces_left || !aro_sink_flushed(fetch->sink))
+        return 0; /* only a look: there is something to do before waiting */
     if (fetch->pieces_out > 0 && sleep > SINK_POLL_US)
         sleep = SINK_POLL_US;
     if (fetch->options->progress != NULL && sleep > PROGRESS_US)

@@ -17,7 +17,7 @@ struct aro_sink {
     atomic_uint given;
     atomic_uint done;
     unsigned collected;
-    unsigned announced; /* given when the second thread was last woken; first thread's */
+    unsigned announced; /* given at the last flush; first thread's */
     atomic_bool sleeping;
     atomic_bool draining; /* the first thread waits for done */
     atomic_int refusal;
@@ -133,6 +133,11 @@ void aro_sink_flush(struct aro_sink *sink)
     sink->announced = given;
     if (atomic_load(&sink->sleeping))
         announce(sink);
+}
+
+bool aro_sink_flushed(const struct aro_sink *sink)
+{
+    return sink->announced == atomic_load_explicit(&sink->given, memory_order_relaxed);
 }
 
 bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret)

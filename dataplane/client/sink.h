@@ -27,6 +27,7 @@ bool aro_sink_has_room(const struct aro_sink *sink);
 void aro_sink_give(struct aro_sink *sink, const struct aro_piece *piece);
 /* Lets it know of all pieces given: before the first thread waits for anything. */
 void aro_sink_flush(struct aro_sink *sink);
+bool aro_sink_flushed(const struct aro_sink *sink);
 /* A piece that is done, oldest first; false: none at the moment. */
 bool aro_sink_collect(struct aro_sink *sink, struct aro_piece *ret);
 

@@ -120,7 +120,7 @@ static void period_turn(struct aro_source *source, uint64_t now_us)
     rtt->min_us = rtt->min_now_us;
     rtt->min_now_us = 0;
     rtt->period_us = now_us;
-    aro_congestion_probe(&source->congestion);
+    aro_congestion_probe(&source->congestion, now_us);
 }
 
 void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t residence_us,
@@ -133,7 +133,7 @@ void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t 
     estimate(&source->response, whole);
     estimate(&source->network, network);
     period_turn(source, now_us);
-    aro_congestion_on_rtt(&source->congestion, network, source->network.min_us);
+    aro_congestion_on_rtt(&source->congestion, network, source->network.min_us, now_us);
 }
 
 uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes, bool *ret_probe)
@@ -152,12 +152,17 @@ void aro_source_slice_proven(struct aro_source *source, uint16_t slice_bytes)
 {
     if (slice_bytes == source->ladder[source->step])
         source->step_proven = true;
-    if (!source->probing || slice_bytes != source->ladder[source->step + 1])
+    if (!aro_source_is_trial(source, slice_bytes))
         return;
     aro_congestion_rescale(&source->congestion, source->ladder[source->step], slice_bytes,
                            window_max(source, slice_bytes));
     source->step++;
     source->probing = false;
+}
+
+bool aro_source_is_trial(const struct aro_source *source, uint32_t slice_bytes)
+{
+    return source->probing && slice_bytes == source->ladder[source->step + 1];
 }
 
 void aro_source_probe_failed(struct aro_source *source)

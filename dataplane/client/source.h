@@ -81,6 +81,8 @@ void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t 
 uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes, bool *ret_probe);
 /* A full slice of this size arrived. */
 void aro_source_slice_proven(struct aro_source *source, uint16_t slice_bytes);
+/* Whether this is the size under trial. */
+bool aro_source_is_trial(const struct aro_source *source, uint32_t slice_bytes);
 /* The size under trial does not pass: never try it again. */
 void aro_source_probe_failed(struct aro_source *source);
 

@@ -115,11 +115,33 @@ Test(congestion, a_growing_queue_ends_slow_start_without_a_loss)
 
     aro_congestion_init(&cc, MAX);
     now = round_trip(&cc, now);
-    aro_congestion_on_rtt(&cc, RTT_US * 3, RTT_US);
+    aro_congestion_on_rtt(&cc, RTT_US * 3, RTT_US, now);
     uint32_t window = aro_congestion_window(&cc);
     round_trip(&cc, now);
     cr_assert_lt(aro_congestion_window(&cc), window * 2);
     cr_assert_geq(aro_congestion_window(&cc), window);
+}
+
+/* The clock counts from the machine's start: no epoch may begin at its zero. */
+Test(congestion, after_slow_start_growth_is_cubic_whatever_the_clock_says)
+{
+    for (int probe = 0; probe < 2; probe++) {
+        struct aro_congestion cc;
+        uint64_t now = UINT64_C(1000000000000);
+
+        aro_congestion_init(&cc, MAX);
+        while (aro_congestion_window(&cc) < 200)
+            now = round_trip(&cc, now);
+        uint32_t window = aro_congestion_window(&cc);
+        if (probe)
+            aro_congestion_probe(&cc, now);
+        else
+            aro_congestion_on_rtt(&cc, RTT_US * 3, RTT_US, now);
+        for (int i = 0; i < 4; i++)
+            now = round_trip(&cc, now);
+        cr_assert_leq(aro_congestion_window(&cc), window + 5, "%u after %u",
+                      aro_congestion_window(&cc), window);
+    }
 }
 
 Test(congestion, larger_slices_keep_the_bytes_in_flight)
@@ -165,7 +187,7 @@ Test(congestion, measuring_the_path_anew_costs_half_the_window_for_a_round_trip)
     while (aro_congestion_window(&cc) < 100)
         now = round_trip(&cc, now);
     uint32_t before = aro_congestion_window(&cc);
-    aro_congestion_probe(&cc);
+    aro_congestion_probe(&cc, now);
     cr_assert_eq(aro_congestion_window(&cc), before / 2);
     round_trip(&cc, now);
     cr_assert_geq(aro_congestion_window(&cc), before);

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <sched.h>
 
 struct seen {
     uint32_t pieces;
@@ -69,4 +70,26 @@ Test(sink, after_a_refusal_nothing_more_is_handed_out_but_all_comes_back)
     cr_assert_eq(aro_sink_refusal(sink), -ENOSPC);
     aro_sink_destroy(sink);
     aro_sink_destroy(NULL);
+}
+
+/* Fewer pieces than wake the second thread by themselves, and nobody who drains. */
+Test(sink, a_flush_is_enough_for_a_single_piece, .timeout = 30)
+{
+    static uint32_t numbers[20000];
+    struct seen seen = {0};
+    struct aro_sink *sink = aro_sink_create(note, &seen);
+
+    for (uint32_t i = 0; i < 20000; i++) {
+        numbers[i] = i;
+        struct aro_piece piece = {
+            .bytes = (const uint8_t *)&numbers[i], .len_bytes = sizeof(numbers[i]), .slot = i};
+        aro_sink_give(sink, &piece);
+        cr_assert(!aro_sink_flushed(sink));
+        aro_sink_flush(sink);
+        cr_assert(aro_sink_flushed(sink));
+        while (!aro_sink_collect(sink, &piece))
+            sched_yield();
+        cr_assert_eq(piece.slot, i);
+    }
+    aro_sink_destroy(sink);
 }
