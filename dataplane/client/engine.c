@@ -280,7 +280,7 @@ const struct arocache_stats *aro_engine_stats(struct aro_engine *engine)
     const struct aro_source *source = &engine->source;
 
     engine->stats.rtt_us = source->network.smoothed_us;
-    engine->stats.rtt_min_us = source->network.min_us;
+    engine->stats.rtt_min_us = source->shortest.us;
     engine->stats.slice_bytes = source->step_proven ? source->ladder[source->step] : 0;
     if (source->token_serial > 0)
         memcpy(engine->stats.token, source->token, ARO_TOKEN_BYTES);

@@ -192,7 +192,7 @@ static void slice_take(struct aro_engine *engine, struct aro_request *request,
     if (window > engine->stats.window_max)
         engine->stats.window_max = window;
     aro_congestion_on_slice(&source->congestion, full, source->network.smoothed_us,
-                            source->network.min_us, now_us);
+                            source->shortest.us, now_us);
     if (data->payload_bytes == data->slice_bytes)
         aro_source_slice_proven(source, data->slice_bytes);
     source->busy = 0;

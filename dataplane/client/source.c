@@ -94,7 +94,7 @@ static void estimate(struct aro_rtt *rtt, uint32_t sample_us)
     if (sample_us == 0)
         sample_us = 1; /* 0 means no sample */
     if (smoothed == 0) {
-        *rtt = (struct aro_rtt){sample_us, sample_us / 2, sample_us, sample_us, 0};
+        *rtt = (struct aro_rtt){sample_us, sample_us / 2};
         return;
     }
     uint32_t off = sample_us > smoothed ? sample_us - smoothed : smoothed - sample_us;
@@ -102,24 +102,24 @@ static void estimate(struct aro_rtt *rtt, uint32_t sample_us)
     rtt->smoothed_us = (uint32_t)((7ull * smoothed + sample_us + 4) / 8);
     if (rtt->smoothed_us == 0)
         rtt->smoothed_us = 1;
-    if (rtt->min_now_us == 0 || sample_us < rtt->min_now_us)
-        rtt->min_now_us = sample_us;
-    if (sample_us < rtt->min_us)
-        rtt->min_us = sample_us;
 }
 
 /* The shortest round trip of long ago may have been another path's. */
-static void period_turn(struct aro_source *source, uint64_t now_us)
+static void shortest_update(struct aro_source *source, uint32_t sample_us, uint64_t now_us)
 {
-    struct aro_rtt *rtt = &source->network;
+    struct aro_shortest *shortest = &source->shortest;
 
-    if (rtt->period_us == 0)
-        rtt->period_us = now_us;
-    if (rtt->min_now_us == 0 || now_us - rtt->period_us < ARO_RTT_PERIOD_US)
+    if (sample_us == 0)
+        sample_us = 1; /* 0 means no sample */
+    if (shortest->us == 0 || sample_us < shortest->us)
+        shortest->us = sample_us;
+    if (shortest->period_us == 0 || sample_us < shortest->period_us)
+        shortest->period_us = sample_us;
+    if (shortest->since_us == 0)
+        shortest->since_us = now_us;
+    if (now_us - shortest->since_us < ARO_RTT_PERIOD_US)
         return;
-    rtt->min_us = rtt->min_now_us;
-    rtt->min_now_us = 0;
-    rtt->period_us = now_us;
+    *shortest = (struct aro_shortest){.us = shortest->period_us, .since_us = now_us};
     aro_congestion_probe(&source->congestion, now_us);
 }
 
@@ -132,8 +132,8 @@ void aro_source_sample(struct aro_source *source, uint64_t elapsed_us, uint32_t 
 
     estimate(&source->response, whole);
     estimate(&source->network, network);
-    period_turn(source, now_us);
-    aro_congestion_on_rtt(&source->congestion, network, source->network.min_us, now_us);
+    shortest_update(source, network, now_us);
+    aro_congestion_on_rtt(&source->congestion, network, source->shortest.us, now_us);
 }
 
 uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes, bool *ret_probe)

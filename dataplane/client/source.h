@@ -28,9 +28,13 @@ enum {
 struct aro_rtt {
     uint32_t smoothed_us; /* 0: no sample yet */
     uint32_t variation_us;
-    uint32_t min_us;     /* of the last period and this one */
-    uint32_t min_now_us; /* of this period; 0: none yet */
-    uint64_t period_us;  /* when it began */
+};
+
+/* The shortest round trip of the last period and this one. */
+struct aro_shortest {
+    uint32_t us;        /* 0: no sample yet */
+    uint32_t period_us; /* of this period alone; 0: none yet */
+    uint64_t since_us;  /* when this period began; 0: not yet */
 };
 
 struct aro_source {
@@ -41,8 +45,9 @@ struct aro_source {
     uint32_t token_life_us;
 
     struct aro_congestion congestion;
-    struct aro_rtt network;  /* without the time inside the server: what people want to know */
-    struct aro_rtt response; /* all of it: what a time-out must wait for */
+    struct aro_rtt network;       /* without the time inside the server: what people want to know */
+    struct aro_shortest shortest; /* of network's */
+    struct aro_rtt response;      /* all of it: what a time-out must wait for */
     uint32_t margin_us_min;
     uint64_t rto_relax_us; /* when the raised margin comes down by half */
     uint32_t backoff;      /* silent time-outs in a row */

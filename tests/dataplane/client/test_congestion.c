@@ -15,6 +15,15 @@ static uint64_t round_trip(struct aro_congestion *cc, uint64_t now_us)
     return now_us + RTT_US;
 }
 
+/* A fresh window, grown by slow start to at least so many slices. Returns the time then. */
+static uint64_t grown(struct aro_congestion *cc, uint32_t slices, uint64_t now_us)
+{
+    aro_congestion_init(cc, MAX);
+    while (aro_congestion_window(cc) < slices)
+        now_us = round_trip(cc, now_us);
+    return now_us;
+}
+
 Test(congestion, slow_start_doubles_from_ten_per_round_trip)
 {
     struct aro_congestion cc;
@@ -40,11 +49,7 @@ Test(congestion, an_unused_window_does_not_grow)
 Test(congestion, losses_of_one_round_trip_reduce_once_and_by_three_tenths)
 {
     struct aro_congestion cc;
-    uint64_t now = 1000;
-
-    aro_congestion_init(&cc, MAX);
-    while (aro_congestion_window(&cc) < 100)
-        now = round_trip(&cc, now);
+    uint64_t now = grown(&cc, 100, 1000);
     uint32_t before = aro_congestion_window(&cc);
     for (int i = 0; i < 5; i++)
         aro_congestion_on_loss(&cc, now - RTT_US, now + (uint64_t)i);
@@ -56,11 +61,7 @@ Test(congestion, losses_of_one_round_trip_reduce_once_and_by_three_tenths)
 Test(congestion, after_a_loss_it_comes_back_to_the_peak_in_cubic_time_and_goes_on)
 {
     struct aro_congestion cc;
-    uint64_t now = 1000;
-
-    aro_congestion_init(&cc, MAX);
-    while (aro_congestion_window(&cc) < 300)
-        now = round_trip(&cc, now);
+    uint64_t now = grown(&cc, 300, 1000);
     double peak = cc.window;
     aro_congestion_on_loss(&cc, now, now);
     uint64_t back = now + (uint64_t)(cc.k_s * 1e6);
@@ -95,11 +96,7 @@ Test(congestion, it_never_leaves_its_bounds)
 Test(congestion, silence_collapses_the_window_and_a_late_answer_brings_it_back)
 {
     struct aro_congestion cc;
-    uint64_t now = 1000;
-
-    aro_congestion_init(&cc, MAX);
-    while (aro_congestion_window(&cc) < 100)
-        now = round_trip(&cc, now);
+    uint64_t now = grown(&cc, 100, 1000);
     uint32_t before = aro_congestion_window(&cc);
     aro_congestion_on_silence(&cc, now);
     cr_assert_eq(aro_congestion_window(&cc), ARO_WINDOW_MIN);
@@ -127,11 +124,7 @@ Test(congestion, after_slow_start_growth_is_cubic_whatever_the_clock_says)
 {
     for (int probe = 0; probe < 2; probe++) {
         struct aro_congestion cc;
-        uint64_t now = UINT64_C(1000000000000);
-
-        aro_congestion_init(&cc, MAX);
-        while (aro_congestion_window(&cc) < 200)
-            now = round_trip(&cc, now);
+        uint64_t now = grown(&cc, 200, UINT64_C(1000000000000));
         uint32_t window = aro_congestion_window(&cc);
         if (probe)
             aro_congestion_probe(&cc, now);
@@ -159,11 +152,7 @@ Test(congestion, larger_slices_keep_the_bytes_in_flight)
 Test(congestion, a_large_window_shrinks_while_a_queue_stands)
 {
     struct aro_congestion cc;
-    uint64_t now = 1000;
-
-    aro_congestion_init(&cc, MAX);
-    while (aro_congestion_window(&cc) < 1000)
-        now = round_trip(&cc, now);
+    uint64_t now = grown(&cc, 1000, 1000);
     uint32_t before = aro_congestion_window(&cc);
     for (uint32_t i = 0; i < before; i++) /* a millisecond is no queue, however short the path */
         aro_congestion_on_slice(&cc, true, 1000, 50, now);
@@ -181,11 +170,7 @@ Test(congestion, a_large_window_shrinks_while_a_queue_stands)
 Test(congestion, measuring_the_path_anew_costs_half_the_window_for_a_round_trip)
 {
     struct aro_congestion cc;
-    uint64_t now = 1000;
-
-    aro_congestion_init(&cc, MAX);
-    while (aro_congestion_window(&cc) < 100)
-        now = round_trip(&cc, now);
+    uint64_t now = grown(&cc, 100, 1000);
     uint32_t before = aro_congestion_window(&cc);
     aro_congestion_probe(&cc, now);
     cr_assert_eq(aro_congestion_window(&cc), before / 2);

@@ -66,10 +66,10 @@ Test(source, time_inside_the_server_is_not_network_time)
     cr_assert_eq(source.network.smoothed_us, 100);
     cr_assert_eq(source.response.smoothed_us, 5000);
     aro_source_sample(&source, 300, 999999, 1000); /* impossible: counts as none */
-    cr_assert_eq(source.network.min_us, 100);
+    cr_assert_eq(source.shortest.us, 100);
     aro_source_sample(&source, UINT64_MAX, 0, 1000);
     aro_source_sample(&source, 0, 0, 1000);
-    cr_assert_eq(source.network.min_us, 1);
+    cr_assert_eq(source.shortest.us, 1);
 }
 
 Test(source, the_shortest_round_trip_of_a_former_path_is_forgotten)
@@ -81,14 +81,14 @@ Test(source, the_shortest_round_trip_of_a_former_path_is_forgotten)
     aro_source_sample(&source, 10000, 0, now_us);
     for (int i = 0; i < 100; i++)
         aro_source_sample(&source, 50000, 0, now_us += 10);
-    cr_assert_eq(source.network.min_us, 10000);
+    cr_assert_eq(source.shortest.us, 10000);
     for (int period = 0; period < 2; period++) {
-        cr_assert_eq(source.network.min_us, 10000);
+        cr_assert_eq(source.shortest.us, 10000);
         now_us += ARO_RTT_PERIOD_US;
         aro_source_sample(&source, 50000, 0, now_us);
         aro_source_sample(&source, 50000, 0, now_us);
     }
-    cr_assert_eq(source.network.min_us, 50000);
+    cr_assert_eq(source.shortest.us, 50000);
     cr_assert_eq(aro_congestion_window(&source.congestion), 25); /* halved twice */
 }
 
