@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libarocache: fetch objects and chunks from an arocache server, verified.
+ * libarocache: fetch objects and chunks from arocache servers, verified.
  *
- * One blocking call fetches one object (a file of any length, named by its manifest) or one chunk
- * over UDP. Not a byte is handed out before the SHA-256 of its chunk agreed; at the end the SHA-256
- * of the whole content is compared as well. The calling thread receives and verifies; a second
- * thread, which lives only during the call, writes.
+ * One blocking call fetches one object (a file of any length, named by its manifest), a range of
+ * it, or one chunk over UDP, from one server or from several at once: each gives as many chunks as
+ * it is fast, and one that is dead, slow or lying is left and named. Not a byte is handed out
+ * before the SHA-256 of its chunk agreed; at the end the SHA-256 of the whole content is compared
+ * as well. The calling thread receives and verifies; a second thread, which lives only during the
+ * call, writes.
  *
  * Any number of threads may fetch at once, each with its own call. No signals, no global state.
  *
@@ -69,11 +71,48 @@ struct arocache_stats {
     char error_text[512];               /* one sentence; empty on success */
 };
 
+#define AROCACHE_SOURCES_MAX 16
+
+/* A server to fetch from. */
+struct arocache_source {
+    const char *host; /* name, IPv4 or IPv6 address */
+    uint16_t port;    /* 0: AROCACHE_PORT */
+};
+
+/* What one source did. */
+struct arocache_source_stats {
+    char name[128];            /* "host:port" */
+    uint64_t content_bytes;    /* verified, manifests included */
+    uint64_t chunks;           /* verified, manifests included */
+    uint64_t received_bytes;   /* UDP payload received, everything included */
+    uint64_t sent_bytes;       /* UDP payload sent */
+    uint64_t requests;         /* GETs sent, repetitions included */
+    uint64_t slices;           /* DATA that brought something new */
+    uint64_t slices_lost;      /* asked for again because they did not come */
+    uint64_t timeouts;         /* requests that stayed without an answer for too long */
+    uint64_t mismatches;       /* chunks with the wrong SHA-256 */
+    uint64_t absent;           /* chunks that it does not have */
+    uint64_t taken;            /* chunks that another one was asked for because this one is slow */
+    uint64_t unreachable;      /* ICMP errors (port or host unreachable) */
+    uint64_t rate_bytes_per_s; /* as last measured; 0: never */
+    uint32_t rtt_us;           /* smoothed, without the time inside the server */
+    uint32_t rtt_min_us;
+    int error;            /* why it was left: a number of the catalogue; 0: it was not */
+    char error_text[256]; /* one sentence; empty when it was not left */
+};
+
 /*
  * Takes verified content, in order. bytes are valid during the call. Return 0 to go on; anything
  * else ends the fetch. Called from the second thread: it may block, reception goes on meanwhile.
  */
 typedef int arocache_sink(void *arg, const void *bytes, size_t len);
+
+/*
+ * Fills bytes with content that the program may have already, as an earlier try left it, and
+ * returns non-zero; 0: not here. Verified like what comes from a source, and fetched when it is
+ * wrong. Called from the calling thread.
+ */
+typedef int arocache_have(void *arg, uint64_t at, void *bytes, size_t len);
 
 /* Told about ten times a second, from the calling thread. */
 typedef void arocache_progress(void *arg, const struct arocache_stats *stats);
@@ -89,6 +128,13 @@ struct arocache_options {
     const uint8_t *token;        /* AROCACHE_TOKEN_SIZE bytes of an earlier fetch, or NULL */
     arocache_progress *progress; /* or NULL */
     void *progress_arg;
+    const struct arocache_source *sources;     /* instead of host and port */
+    unsigned source_count;                     /* at most AROCACHE_SOURCES_MAX; 0: host and port */
+    struct arocache_source_stats *ret_sources; /* one per source, or NULL */
+    arocache_have *have;                       /* or NULL */
+    void *have_arg;
+    uint64_t first_byte; /* of an object: skip so many */
+    uint64_t byte_count; /* of an object: only so many; 0: to its end */
 };
 
 /* Sets every default. Call it first: later versions may add fields at the end. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * arocache_fetch: the engine between a socket and a sink, with the clock. The loop: receive, look
+ * arocache_fetch: one download between sockets and a sink, with the clock. The loop: receive, look
  * at the deadline, hand over pieces, send what the engine wants sent.
  */
 #include "dataplane/client/arocache.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -25,17 +28,27 @@ enum {
     SINK_POLL_US = 2000, /* look for released buffers so often while the sink is behind */
 };
 
+static_assert(AROCACHE_SOURCES_MAX == ARO_ENGINE_SOURCES_MAX, "every source has a place");
+
 struct fetch {
     const struct arocache_options *options;
+    struct arocache_source source[AROCACHE_SOURCES_MAX];
+    char name[AROCACHE_SOURCES_MAX][sizeof(((struct arocache_source_stats *)0)->name)];
+    struct aro_socket *socket[AROCACHE_SOURCES_MAX];
+    uint64_t unreachable[AROCACHE_SOURCES_MAX];
+    unsigned sources;
+    unsigned receiving; /* source whose datagrams come now */
     struct aro_engine *engine;
-    struct aro_socket *socket;
+    struct aro_download *download;
     struct aro_sink *sink;
     struct aro_error error;
     struct arocache_stats stats;
     uint64_t start_us, now_us, progress_us;
     uint32_t pieces_out; /* in the sink */
     bool pieces_left;    /* more may be ready */
+    bool drained;        /* all that had arrived was received */
     bool burst_begun;
+    bool range_chosen;
 };
 
 void arocache_options_init(struct arocache_options *options)
@@ -70,7 +83,7 @@ static void datagram_handle(void *arg, const uint8_t *bytes, size_t len)
         fetch->burst_begun = true;
         fetch->now_us = clock_us();
     }
-    aro_engine_receive(fetch->engine, bytes, len, fetch->now_us);
+    aro_engine_receive(fetch->engine, fetch->receiving, bytes, len, fetch->now_us);
 }
 
 /* Finished pieces come back, ready ones go out: each is hashed here, so only some at a time. */
@@ -80,11 +93,11 @@ static void pieces_move(struct fetch *fetch)
     unsigned taken = 0;
 
     while (aro_sink_collect(fetch->sink, &piece)) {
-        aro_engine_release(fetch->engine, &piece);
+        aro_download_release(fetch->download, &piece);
         fetch->pieces_out--;
     }
     while (taken < PIECES_PER_TURN && aro_sink_has_room(fetch->sink) &&
-           aro_engine_take(fetch->engine, &piece)) {
+           aro_download_take(fetch->download, &piece)) {
         if (fetch->stats.first_byte_us == 0)
             fetch->stats.first_byte_us = clock_us() - fetch->start_us;
         aro_sink_give(fetch->sink, &piece);
@@ -99,12 +112,47 @@ static void pieces_move(struct fetch *fetch)
 static void stats_gather(struct fetch *fetch)
 {
     uint64_t first_byte_us = fetch->stats.first_byte_us;
-    uint64_t unreachable = fetch->stats.unreachable;
 
-    fetch->stats = *aro_engine_stats(fetch->engine);
+    fetch->stats = *aro_download_stats(fetch->download);
     fetch->stats.first_byte_us = first_byte_us;
-    fetch->stats.unreachable = unreachable;
     fetch->stats.total_us = clock_us() - fetch->start_us;
+    for (unsigned i = 0; i < fetch->sources; i++)
+        fetch->stats.unreachable += fetch->unreachable[i];
+}
+
+static void sources_report(struct fetch *fetch)
+{
+    for (unsigned i = 0; i < fetch->sources && fetch->options->ret_sources != NULL; i++) {
+        struct arocache_source_stats *ret = &fetch->options->ret_sources[i];
+        *ret = *aro_engine_source_stats(fetch->engine, i);
+        ret->unreachable = fetch->unreachable[i];
+    }
+}
+
+static bool ranged(const struct arocache_options *options)
+{
+    return options->first_byte != 0 || options->byte_count != 0;
+}
+
+/* Once the root tells the length: the part that was asked for. */
+static void range_choose(struct fetch *fetch)
+{
+    uint64_t first = fetch->options->first_byte, count = fetch->options->byte_count;
+    struct aro_download_root root;
+
+    if (!ranged(fetch->options) || fetch->range_chosen ||
+        !aro_download_root(fetch->download, &root))
+        return;
+    fetch->range_chosen = true;
+    if (first < root.total_bytes && (count == 0 || count > root.total_bytes - first))
+        count = root.total_bytes - first;
+    if (aro_download_range(fetch->download, first, count) == 0)
+        return;
+    struct aro_error error;
+    aro_error_set(&error, ARO_E_RANGE,
+                  "the content has %" PRIu64 " bytes, none from %" PRIu64 " on", root.total_bytes,
+                  first);
+    aro_download_fail(fetch->download, &error);
 }
 
 static void progress_tell(struct fetch *fetch)
@@ -121,10 +169,11 @@ static void requests_send(struct fetch *fetch)
     uint8_t requests[ARO_SOCKET_BURST][ARO_GET_BYTES];
     size_t count;
 
-    while ((count = aro_engine_send_burst(fetch->engine, requests, ARO_SOCKET_BURST,
-                                          fetch->now_us)) > 0)
-        if (aro_socket_send_burst(fetch->socket, requests, count) != 0)
-            fetch->stats.unreachable++;
+    for (unsigned i = 0; i < fetch->sources; i++)
+        while ((count = aro_engine_send_burst(fetch->engine, i, requests, ARO_SOCKET_BURST,
+                                              fetch->now_us)) > 0)
+            if (aro_socket_send_burst(fetch->socket[i], requests, count) != 0)
+                fetch->unreachable[i]++;
 }
 
 /* How long to sleep: to the engine's deadline, less when buffers or progress wait. */
@@ -142,30 +191,61 @@ static uint64_t sleep_us(const struct fetch *fetch)
     return sleep;
 }
 
-/* Late for us is not lost: first everything that waits in the socket, within reason. */
+/* One burst of each source; waits only when there is a single one. Returns whether any came. */
+static bool sources_receive(struct fetch *fetch, uint64_t timeout_us)
+{
+    bool any = false;
+
+    fetch->drained = true;
+    for (unsigned i = 0; i < fetch->sources; i++) {
+        fetch->receiving = i;
+        int received = aro_socket_receive_burst(
+            fetch->socket[i], fetch->sources == 1 ? timeout_us : 0, datagram_handle, fetch);
+        if (received < 0)
+            fetch->unreachable[i]++;
+        any |= received > 0;
+        fetch->drained &= aro_socket_drained(fetch->socket[i]);
+    }
+    return any;
+}
+
+static void receive(struct fetch *fetch)
+{
+    uint64_t timeout_us = sleep_us(fetch);
+    struct timespec limit = {.tv_sec = (time_t)(timeout_us / 1000000),
+                             .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+    struct pollfd waited[AROCACHE_SOURCES_MAX];
+
+    fetch->burst_begun = false;
+    if (sources_receive(fetch, timeout_us) || fetch->sources == 1 || timeout_us == 0)
+        return;
+    for (unsigned i = 0; i < fetch->sources; i++)
+        waited[i] = (struct pollfd){.fd = aro_socket_fd(fetch->socket[i]), .events = POLLIN};
+    if (ppoll(waited, fetch->sources, &limit, NULL) > 0)
+        sources_receive(fetch, 0);
+}
+
+/* Late for us is not lost: first everything that waits in the sockets, within reason. */
 static void timeout_check(struct fetch *fetch)
 {
     uint64_t deadline = aro_engine_deadline_us(fetch->engine);
 
-    uint64_t slack = aro_socket_drained(fetch->socket) ? 0 : DRAIN_US_MAX;
+    uint64_t slack = fetch->drained ? 0 : DRAIN_US_MAX;
     if (fetch->now_us >= deadline && fetch->now_us - deadline >= slack)
         aro_engine_timeout(fetch->engine, fetch->now_us);
 }
 
 static void fetch_loop(struct fetch *fetch)
 {
-    while (aro_engine_state(fetch->engine) == ARO_ENGINE_RUNNING &&
+    while (aro_download_state(fetch->download) == ARO_DOWNLOAD_RUNNING &&
            aro_sink_refusal(fetch->sink) == 0) {
         requests_send(fetch);
-        fetch->burst_begun = false;
-        int received =
-            aro_socket_receive_burst(fetch->socket, sleep_us(fetch), datagram_handle, fetch);
-        if (received < 0)
-            fetch->stats.unreachable++;
+        receive(fetch);
         fetch->now_us = clock_us();
         timeout_check(fetch);
+        range_choose(fetch);
         pieces_move(fetch);
-        if (aro_socket_drained(fetch->socket))
+        if (fetch->drained)
             aro_sink_flush(fetch->sink);
         progress_tell(fetch);
     }
@@ -174,7 +254,7 @@ static void fetch_loop(struct fetch *fetch)
 /* After the last piece: everything written, and the whole as promised? */
 static void fetch_conclude(struct fetch *fetch)
 {
-    const struct aro_id *promised = aro_engine_digest(fetch->engine);
+    struct aro_download_root root;
     int refusal;
 
     aro_sink_drain(fetch->sink);
@@ -182,43 +262,104 @@ static void fetch_conclude(struct fetch *fetch)
     if (refusal != 0)
         aro_error_set(&fetch->error, ARO_E_OUTPUT, "the output was refused: %s",
                       refusal < 0 ? strerror(-refusal) : "the program wants no more");
-    else if (aro_engine_state(fetch->engine) == ARO_ENGINE_FAILED)
-        fetch->error = *aro_engine_error(fetch->engine);
-    else if (promised != NULL && !fetch->options->skip_content_digest) {
-        struct aro_id digest = aro_engine_content_digest(fetch->engine);
-        if (!aro_id_equal(&digest, promised))
+    else if (aro_download_state(fetch->download) == ARO_DOWNLOAD_FAILED)
+        fetch->error = *aro_download_error(fetch->download);
+    else if (aro_download_root(fetch->download, &root) && !fetch->options->skip_content_digest &&
+             !ranged(fetch->options)) {
+        struct aro_id digest = aro_download_content_digest(fetch->download);
+        if (!aro_id_equal(&digest, &root.digest))
             aro_error_set(&fetch->error, ARO_E_CONTENT_MISMATCH,
                           "the whole content does not have the SHA-256 of its manifest");
     }
+}
+
+static bool have(void *arg, uint64_t at, void *bytes, uint32_t len_bytes)
+{
+    const struct arocache_options *options = ((struct fetch *)arg)->options;
+
+    return options->have(options->have_arg, at, bytes, len_bytes) != 0;
+}
+
+/* ---- beginning ---- */
+
+static int source_open(struct fetch *fetch, unsigned i)
+{
+    const struct arocache_source *source = &fetch->source[i];
+    const struct arocache_options *options = fetch->options;
+    uint16_t port = source->port != 0 ? source->port : AROCACHE_PORT;
+    bool v6 = strchr(source->host, ':') != NULL;
+
+    snprintf(fetch->name[i], sizeof(fetch->name[i]), v6 ? "[%.110s]:%u" : "%.110s:%u", source->host,
+             port);
+    fetch->socket[i] = aro_socket_create(source->host, port, &fetch->error);
+    if (fetch->socket[i] == NULL)
+        return -1;
+    struct aro_engine_source config = {
+        .name = fetch->sources == 1 ? source->host : fetch->name[i],
+        .slice_bytes_max = aro_socket_slice_bytes_max(fetch->socket[i], options->mtu),
+        .receive_buffer_bytes = aro_socket_receive_buffer_bytes(fetch->socket[i]),
+        .token = fetch->sources == 1 ? options->token : NULL,
+    };
+    if (aro_engine_source_add(fetch->engine, &config, fetch->now_us) < 0)
+        return aro_error_set(&fetch->error, ARO_E_CLIENT_MEMORY, "no memory for a source");
+    return 0;
+}
+
+static int sources_open(struct fetch *fetch)
+{
+    const struct arocache_options *options = fetch->options;
+
+    if (options->source_count > AROCACHE_SOURCES_MAX)
+        return aro_error_set(&fetch->error, ARO_E_USAGE, "more than %d sources",
+                             AROCACHE_SOURCES_MAX);
+    fetch->sources = options->source_count > 0 ? options->source_count : 1;
+    for (unsigned i = 0; i < options->source_count; i++)
+        fetch->source[i] = options->sources[i];
+    if (options->source_count == 0)
+        fetch->source[0] = (struct arocache_source){options->host, options->port};
+    for (unsigned i = 0; i < fetch->sources; i++)
+        if (source_open(fetch, i) != 0)
+            return -1;
+    return 0;
 }
 
 static int fetch_open(struct fetch *fetch, const struct aro_id *id, enum aro_kind kind,
                       arocache_sink *sink, void *sink_arg)
 {
     const struct arocache_options *options = fetch->options;
-
-    fetch->socket = aro_socket_create(options->host, options->port, &fetch->error);
-    if (fetch->socket == NULL)
-        return -1;
-    struct aro_engine_options engine = {
+    struct aro_engine_options engine = {.random = random_fill};
+    struct aro_download_options download = {
         .id = *id,
         .kind = kind,
-        .source_name = options->host,
-        .slice_bytes_max = aro_socket_slice_bytes_max(fetch->socket, options->mtu),
-        .receive_buffer_bytes = aro_socket_receive_buffer_bytes(fetch->socket),
+        .root_only = kind == ARO_KIND_OBJECT && ranged(options),
         .buffer_bytes = options->buffer_bytes,
+        .eager = true,
         .silence_us = (uint64_t)options->silence_ms * 1000,
         .content_digest = !options->skip_content_digest,
         .flags = options->only_if_cached ? ARO_GET_ONLY_IF_CACHED : 0,
-        .token = options->token,
-        .random = random_fill,
+        .have = options->have != NULL ? have : NULL,
+        .have_arg = fetch,
     };
+
     fetch->start_us = fetch->now_us = clock_us();
-    fetch->engine = aro_engine_create(&engine, fetch->now_us);
+    fetch->engine = aro_engine_create(&engine);
+    if (fetch->engine != NULL && sources_open(fetch) != 0)
+        return -1;
+    if (fetch->engine != NULL)
+        fetch->download = aro_download_create(fetch->engine, &download, fetch->now_us);
     fetch->sink = aro_sink_create(sink, sink_arg);
-    if (fetch->engine == NULL || fetch->sink == NULL)
+    if (fetch->download == NULL || fetch->sink == NULL)
         return aro_error_set(&fetch->error, ARO_E_CLIENT_MEMORY, "no memory or thread for a fetch");
     return 0;
+}
+
+static void fetch_close(struct fetch *fetch)
+{
+    aro_sink_destroy(fetch->sink); /* before the download, whose memory it reads */
+    aro_download_destroy(fetch->download);
+    aro_engine_destroy(fetch->engine);
+    for (unsigned i = 0; i < fetch->sources; i++)
+        aro_socket_destroy(fetch->socket[i]);
 }
 
 static int id_check(const char *text, struct aro_id *ret_id, enum aro_kind *ret_kind,
@@ -243,10 +384,9 @@ int arocache_fetch(const struct arocache_options *options, const char *id, aroca
         fetch_loop(&fetch);
         fetch_conclude(&fetch);
         stats_gather(&fetch);
+        sources_report(&fetch);
     }
-    aro_sink_destroy(fetch.sink); /* before the engine, whose memory it reads */
-    aro_engine_destroy(fetch.engine);
-    aro_socket_destroy(fetch.socket);
+    fetch_close(&fetch);
     snprintf(fetch.stats.error_text, sizeof(fetch.stats.error_text), "%s", fetch.error.text);
     if (ret_stats != NULL)
         *ret_stats = fetch.stats;

@@ -27,7 +27,9 @@ struct aro_request {
     uint64_t sent_us;
     uint64_t active_us;    /* sent, or last slice */
     uint64_t arrival_mark; /* the engine's count of slices at that time */
-    uint32_t transfer;     /* slot and its generation */
+    uint32_t download;     /* place and serial number of the download */
+    uint32_t serial;
+    uint32_t transfer; /* slot and its generation */
     uint32_t generation;
     uint32_t token_serial; /* which token it carried; 0: none */
     uint16_t first;

@@ -146,6 +146,11 @@ void aro_socket_destroy(struct aro_socket *socket)
     free(socket);
 }
 
+int aro_socket_fd(const struct aro_socket *socket)
+{
+    return socket->fd;
+}
+
 uint32_t aro_socket_receive_buffer_bytes(const struct aro_socket *socket)
 {
     int bytes = 0;

@@ -20,6 +20,8 @@ struct aro_socket;
 struct aro_socket *aro_socket_create(const char *host, uint16_t port, struct aro_error *error);
 void aro_socket_destroy(struct aro_socket *socket); /* takes NULL */
 
+/* For poll and its like; stays the socket's. */
+int aro_socket_fd(const struct aro_socket *socket);
 /* Bytes that the kernel keeps for us at most. */
 uint32_t aro_socket_receive_buffer_bytes(const struct aro_socket *socket);
 /* The largest slice that the path carries in one packet; mtu 0: what the kernel knows. */

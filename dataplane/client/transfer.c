@@ -11,6 +11,9 @@ void aro_transfer_begin(struct aro_transfer *transfer, const struct aro_id *id, 
     transfer->postponements = 0;
     transfer->hold_until_us = 0;
     transfer->manifest = false;
+    transfer->local = false;
+    transfer->absent = transfer->wrong = 0;
+    transfer->link = ARO_TRANSFER_NO_LINK;
     aro_transfer_restart(transfer);
 }
 

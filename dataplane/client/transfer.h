@@ -18,6 +18,8 @@ enum {
     ARO_SLICES_BLIND = ARO_WINDOW_INITIAL, /* asked for while the length is unknown */
 };
 
+enum { ARO_TRANSFER_NO_LINK = 0xff };
+
 enum aro_transfer_state {
     ARO_TRANSFER_FREE,
     ARO_TRANSFER_FETCHING,
@@ -39,10 +41,14 @@ struct aro_transfer {
     uint32_t disagreements; /* DATA that gave another chunk length */
     uint32_t mismatches;    /* times that the whole had the wrong digest */
     uint32_t postponements; /* RETRY_LATER in a row */
+    uint32_t absent;        /* sources, as bits, that do not have it */
+    uint32_t wrong;         /* sources, as bits, that gave other bytes */
+    uint8_t link;           /* number of the source that it is asked of, or ARO_TRANSFER_NO_LINK */
     uint64_t hold_until_us; /* ask for nothing before */
     uint64_t content_at;    /* of a content chunk: offset in the object */
     enum aro_transfer_state state;
     bool manifest; /* bytes belong to the walk once verified */
+    bool local;    /* the caller had it */
     bool probe;    /* tries out a larger slice size */
     uint64_t have[ARO_TRANSFER_WORDS];
     uint64_t asked[ARO_TRANSFER_WORDS];

@@ -37,14 +37,30 @@ enum aro_manifest_verdict aro_walk_push(struct aro_walk *walk, uint8_t *bytes, s
     return ARO_MANIFEST_OK;
 }
 
+/* Moves to the next entry that is wanted. False: nothing is left. */
+static bool walk_advance(struct aro_walk *walk)
+{
+    while (walk->depth > 0) {
+        const struct aro_manifest *manifest = &walk->levels[walk->depth - 1].manifest;
+        uint32_t *next = &walk->levels[walk->depth - 1].next;
+        if (*next == manifest->entries) {
+            free(walk->levels[--walk->depth].bytes);
+            continue;
+        }
+        uint64_t content_bytes = aro_manifest_entry(manifest, *next).content_bytes;
+        if (walk->at + content_bytes > walk->first || content_bytes == 0)
+            return true;
+        walk->at += content_bytes;
+        ++*next;
+    }
+    return false;
+}
+
 enum aro_walk_step aro_walk_next(struct aro_walk *walk, struct aro_manifest_entry *ret)
 {
     if (walk->waiting)
         return ARO_WALK_WAIT;
-    while (walk->depth > 0 &&
-           walk->levels[walk->depth - 1].next == walk->levels[walk->depth - 1].manifest.entries)
-        free(walk->levels[--walk->depth].bytes);
-    if (walk->depth == 0)
+    if (!walk_advance(walk))
         return ARO_WALK_END;
 
     const struct aro_manifest *manifest = &walk->levels[walk->depth - 1].manifest;

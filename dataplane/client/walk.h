@@ -18,6 +18,7 @@ struct aro_walk {
     } levels[ARO_MANIFEST_LEVEL_MAX + 1];
     uint32_t depth;   /* manifests held */
     uint64_t at;      /* content offset of the next chunk */
+    uint64_t first;   /* skip what lies wholly before this offset */
     bool waiting;     /* for the manifest that it asked for */
     uint32_t pending; /* entry of the top level that it asked for */
 };

@@ -41,6 +41,7 @@ struct client {
     bool zero_copy;
     struct port_udp *port;
     struct aro_engine *engine;
+    struct aro_download *download;
     struct aro_sha256 *digest;
     int fd;
     uint64_t now_us;
@@ -140,22 +141,24 @@ static int eal_start(const struct client *client)
 
 static int engine_start(struct client *client)
 {
-    struct aro_engine_options options = {
-        .source_name = client->server,
-        .slice_bytes_max = ARO_SLICE_BYTES_1500,
-        .receive_buffer_bytes = RING_BYTES,
-        .buffer_bytes = BUFFER_BYTES,
-        .silence_us = SILENCE_US,
-        .random = random_fill,
-    };
+    struct aro_engine_options options = {.random = random_fill};
+    struct aro_engine_source source = {.name = client->server,
+                                       .slice_bytes_max = ARO_SLICE_BYTES_1500,
+                                       .receive_buffer_bytes = RING_BYTES};
+    struct aro_download_options wanted = {
+        .buffer_bytes = BUFFER_BYTES, .eager = true, .silence_us = SILENCE_US};
 
-    if (aro_id_parse(client->id, &options.id, &options.kind) != 0) {
+    if (aro_id_parse(client->id, &wanted.id, &wanted.kind) != 0) {
         fprintf(stderr, "'%s' is no id\n", client->id);
         return -1;
     }
     client->digest = aro_sha256_create();
-    client->engine = aro_engine_create(&options, clock_us());
-    return client->digest != NULL && client->engine != NULL ? 0 : -1;
+    client->engine = aro_engine_create(&options);
+    if (client->digest == NULL || client->engine == NULL ||
+        aro_engine_source_add(client->engine, &source, clock_us()) != 0)
+        return -1;
+    client->download = aro_download_create(client->engine, &wanted, clock_us());
+    return client->download != NULL ? 0 : -1;
 }
 
 /* Until the peer's side of the ring is there and answers. */
@@ -178,17 +181,17 @@ static void datagram_take(void *arg, const uint8_t *bytes, size_t len)
 {
     struct client *client = arg;
 
-    aro_engine_receive(client->engine, bytes, len, client->now_us);
+    aro_engine_receive(client->engine, 0, bytes, len, client->now_us);
 }
 
 static int pieces_write(struct client *client)
 {
     struct aro_piece piece;
 
-    while (aro_engine_take(client->engine, &piece)) {
+    while (aro_download_take(client->download, &piece)) {
         ssize_t written = pwrite(client->fd, piece.bytes, piece.len_bytes, (off_t)piece.at);
         aro_sha256_update(client->digest, piece.bytes, piece.len_bytes);
-        aro_engine_release(client->engine, &piece);
+        aro_download_release(client->download, &piece);
         if (written != (ssize_t)piece.len_bytes)
             return -1;
         client->written_bytes += piece.len_bytes;
@@ -211,7 +214,8 @@ static int turn(struct client *client)
         aro_engine_timeout(client->engine, client->now_us);
     if (pieces_write(client) != 0)
         return -1;
-    while ((count = aro_engine_send_burst(client->engine, requests, REQUESTS, client->now_us)) > 0)
+    while ((count = aro_engine_send_burst(client->engine, 0, requests, REQUESTS, client->now_us)) >
+           0)
         port_udp_send_burst(client->port, requests[0], ARO_GET_BYTES, count);
     return 0;
 }
@@ -220,22 +224,21 @@ static int turn(struct client *client)
 static int fetch(struct client *client)
 {
     uint64_t limit_us = clock_us() + client->timeout_us;
-    const struct aro_id *promised;
+    struct aro_download_root root;
     struct aro_id digest;
 
-    while (aro_engine_state(client->engine) == ARO_ENGINE_RUNNING && clock_us() < limit_us)
+    while (aro_download_state(client->download) == ARO_DOWNLOAD_RUNNING && clock_us() < limit_us)
         if (turn(client) != 0) {
             perror(client->output);
             return -1;
         }
-    if (aro_engine_state(client->engine) != ARO_ENGINE_DONE) {
-        const struct aro_error *error = aro_engine_error(client->engine);
+    if (aro_download_state(client->download) != ARO_DOWNLOAD_DONE) {
+        const struct aro_error *error = aro_download_error(client->download);
         fprintf(stderr, "%s\n", error->text[0] != '\0' ? error->text : "not done in time");
         return -1;
     }
-    promised = aro_engine_digest(client->engine);
     digest = aro_sha256_final(client->digest);
-    if (promised != NULL && !aro_id_equal(&digest, promised)) {
+    if (aro_download_root(client->download, &root) && !aro_id_equal(&digest, &root.digest)) {
         fputs("the whole content has another SHA-256\n", stderr);
         return -1;
     }
@@ -244,7 +247,7 @@ static int fetch(struct client *client)
 
 static void report(struct client *client, double seconds)
 {
-    const struct arocache_stats *stats = aro_engine_stats(client->engine);
+    const struct arocache_stats *stats = aro_download_stats(client->download);
     const struct port_udp_stats *port = port_udp_stats(client->port);
     uint64_t asked = stats->slices + stats->slices_lost;
 
@@ -289,6 +292,7 @@ int main(int argc, char **argv)
     report(&client, (double)(clock_us() - start_us) / 1e6);
 out:
     port_udp_destroy(client.port);
+    aro_download_destroy(client.download);
     aro_engine_destroy(client.engine);
     aro_sha256_destroy(client.digest);
     close(client.fd);

@@ -2,6 +2,7 @@
 #include "dataplane/client/engine.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "cache/base/sha256.h"
 #include "tests/dataplane/client/wire.h"
@@ -11,7 +12,7 @@ enum { C = 16384 };
 static void assert_right(const struct wire_result *result, const struct model *model)
 {
     cr_assert(!result->content_wrong);
-    cr_assert_eq(result->state, ARO_ENGINE_DONE, "%d: %s", result->error.id, result->error.text);
+    cr_assert_eq(result->state, ARO_DOWNLOAD_DONE, "%d: %s", result->error.id, result->error.text);
     cr_assert_eq(result->content_right, model->content_bytes);
     cr_assert_eq(result->stats.content_bytes, model->content_bytes);
     cr_assert_eq(result->stats.content_total, model->content_bytes);
@@ -23,7 +24,7 @@ static void assert_right(const struct wire_result *result, const struct model *m
 static void assert_failed(const struct wire_result *result, enum aro_error_id id)
 {
     cr_assert(!result->content_wrong);
-    cr_assert_eq(result->state, ARO_ENGINE_FAILED);
+    cr_assert_eq(result->state, ARO_DOWNLOAD_FAILED);
     cr_assert_eq(result->error.id, id, "%d: %s", result->error.id, result->error.text);
     cr_assert_gt(strlen(result->error.text), 10u);
 }
@@ -459,48 +460,57 @@ static void random_same(void *arg, void *bytes, size_t len)
 
 Test(engine, answers_that_nobody_asked_for_are_ignored_and_counted)
 {
-    struct aro_engine_options options = {.id = {{1}},
-                                         .kind = ARO_KIND_CHUNK,
-                                         .source_name = "model",
-                                         .slice_bytes_max = 1408,
-                                         .receive_buffer_bytes = 1u << 20,
-                                         .buffer_bytes = 1u << 20,
-                                         .silence_us = 1000000,
-                                         .random = random_same};
-    struct aro_engine *engine = aro_engine_create(&options, 1);
+    struct aro_engine_options options = {.random = random_same};
+    struct aro_engine_source source = {
+        .name = "model", .slice_bytes_max = 1408, .receive_buffer_bytes = 1u << 20};
+    struct aro_download_options wanted = {
+        .id = {{1}}, .kind = ARO_KIND_CHUNK, .buffer_bytes = 1u << 20, .silence_us = 1000000};
+    struct aro_engine *engine = aro_engine_create(&options);
+    cr_assert_eq(aro_engine_source_add(engine, &source, 1), 0);
+    struct aro_download *download = aro_download_create(engine, &wanted, 1);
     uint8_t request[1][ARO_GET_BYTES];
     uint8_t bytes[ARO_DATA_BYTES + 1152] = {0};
     struct aro_get get;
 
-    cr_assert_eq(aro_engine_send_burst(engine, request, 1, 1), 1);
+    cr_assert_eq(aro_engine_send_burst(engine, 0, request, 1, 1), 1);
     cr_assert_eq(aro_get_decode(request[0], ARO_GET_BYTES, &get), ARO_VERDICT_OK);
     aro_data_encode(bytes, 0, 1152, 0, 1152, 0, get.echo ^ 1u << 20); /* another echo */
-    aro_engine_receive(engine, bytes, sizeof(bytes), 2);
+    aro_engine_receive(engine, 0, bytes, sizeof(bytes), 2);
     struct aro_status_msg status = {.echo = get.echo + 1, .code = ARO_STATUS_NOT_FOUND};
     aro_status_encode(bytes, &status);
-    aro_engine_receive(engine, bytes, ARO_STATUS_BYTES, 2);
+    aro_engine_receive(engine, 0, bytes, ARO_STATUS_BYTES, 2);
     struct aro_token_msg token = {.echo = 0};
     aro_token_encode(bytes, &token);
-    aro_engine_receive(engine, bytes, ARO_TOKEN_MSG_BYTES, 2);
-    cr_assert_eq(aro_engine_stats(engine)->ignored_echo, 3);
+    aro_engine_receive(engine, 0, bytes, ARO_TOKEN_MSG_BYTES, 2);
+    cr_assert_eq(aro_download_stats(download)->ignored_echo, 3);
 
     aro_data_encode(bytes, 0, 1152, 10, 11 * 1152, 0, get.echo); /* not in the mask */
-    aro_engine_receive(engine, bytes, sizeof(bytes), 2);
-    aro_engine_receive(engine, request[0], ARO_GET_BYTES, 2); /* not a reply */
-    aro_engine_receive(engine, bytes, 3, 2);
-    cr_assert_eq(aro_engine_stats(engine)->ignored_malformed, 3);
-    cr_assert_eq(aro_engine_state(engine), ARO_ENGINE_RUNNING);
-    cr_assert_eq(aro_engine_stats(engine)->slices, 0);
+    aro_engine_receive(engine, 0, bytes, sizeof(bytes), 2);
+    aro_engine_receive(engine, 0, request[0], ARO_GET_BYTES, 2); /* not a reply */
+    aro_engine_receive(engine, 0, bytes, 3, 2);
+    cr_assert_eq(aro_download_stats(download)->ignored_malformed, 3);
+    cr_assert_eq(aro_download_state(download), ARO_DOWNLOAD_RUNNING);
+    cr_assert_eq(aro_download_stats(download)->slices, 0);
+    aro_download_destroy(download);
+    aro_download_destroy(NULL);
     aro_engine_destroy(engine);
     aro_engine_destroy(NULL);
 }
 
 Test(engine, impossible_options_are_refused)
 {
-    struct aro_engine_options options = {.kind = ARO_KIND_DIGEST, .slice_bytes_max = 1408};
+    struct aro_engine_options options = {.random = random_same};
+    struct aro_engine_source source = {.name = "model", .slice_bytes_max = 64};
+    struct aro_download_options wanted = {.kind = ARO_KIND_DIGEST, .buffer_bytes = 1u << 20};
+    struct aro_engine *engine = aro_engine_create(&options);
 
-    cr_assert_null(aro_engine_create(&options, 1));
-    options.kind = ARO_KIND_CHUNK;
-    options.slice_bytes_max = 64;
-    cr_assert_null(aro_engine_create(&options, 1));
+    cr_assert_eq(aro_engine_source_add(engine, &source, 1), -EINVAL);
+    source.slice_bytes_max = 1408;
+    for (int i = 0; i < ARO_ENGINE_SOURCES_MAX; i++)
+        cr_assert_eq(aro_engine_source_add(engine, &source, 1), i);
+    cr_assert_eq(aro_engine_source_add(engine, &source, 1), -ENOSPC);
+    cr_assert_null(aro_download_create(engine, &wanted, 1));
+    wanted.list = true;
+    cr_assert_null(aro_download_create(engine, &wanted, 1)); /* of which chunk size? */
+    aro_engine_destroy(engine);
 }

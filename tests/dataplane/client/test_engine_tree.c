@@ -20,7 +20,7 @@ Test(engine_tree, objects_of_every_depth_arrive_over_a_bad_wire)
         struct wire_result result = wire_fetch(model, &options);
         uint64_t leaves = (chunks[i] + F - 1) / F;
         uint64_t above = leaves > F ? (leaves + F - 1) / F + 1 : leaves > 1 ? 1 : 0;
-        cr_assert_eq(result.state, ARO_ENGINE_DONE, "%s", result.error.text);
+        cr_assert_eq(result.state, ARO_DOWNLOAD_DONE, "%s", result.error.text);
         cr_assert(!result.content_wrong);
         cr_assert_eq(result.content_right, model->content_bytes);
         cr_assert_eq(result.stats.manifests, leaves + above);
