@@ -16,7 +16,10 @@ static const char usage_text[] =
     "Usage: aroget [options] ID\n"
     "Fetches the object o-<hex> or the chunk c-<hex> and verifies every byte.\n"
     "\n"
-    "  -f, --from HOST[:PORT]  source (default 127.0.0.1:9500); [v6]:port for IPv6 with a port\n"
+    "  -f, --from HOST[:PORT]  source (default 127.0.0.1:9500); [v6]:port for IPv6 with a port;\n"
+    "                          again for further ones: each gives as much as it is fast, and one\n"
+    "                          that is dead, slow or lying is left and named\n"
+    "  -r, --resume            keep what has arrived in FILE.part, and go on from there\n"
     "  -o, --output FILE       write here; '-' is standard output (default: a file named ID)\n"
     "  -p, --progress          show progress on stderr (default when it is a terminal)\n"
     "  -j, --json              print one line of JSON with all timings on stdout (stderr with -o "
@@ -29,8 +32,8 @@ static const char usage_text[] =
     "  -h, --help              this text\n"
     "      --version           print the version\n"
     "\n"
-    "Environment: AROCACHE_FROM, AROCACHE_OUTPUT, AROCACHE_TIMEOUT, AROCACHE_MTU stand for the\n"
-    "options of the same name; NO_COLOR turns colours off.\n"
+    "Environment: AROCACHE_FROM (several with commas between), AROCACHE_OUTPUT, AROCACHE_TIMEOUT,\n"
+    "AROCACHE_MTU stand for the options of the same name; NO_COLOR turns colours off.\n"
     "Exit: 0 ok, 1 not found, 2 usage, 3 no answer, 4 refused, 5 timeout, 6 integrity, 7 "
     "partial.\n";
 
@@ -38,6 +41,7 @@ enum { OPTION_VERSION = 256, OPTION_SKIP_DIGEST };
 
 static const struct option long_options[] = {
     {"from", required_argument, NULL, 'f'},
+    {"resume", no_argument, NULL, 'r'},
     {"output", required_argument, NULL, 'o'},
     {"progress", no_argument, NULL, 'p'},
     {"json", no_argument, NULL, 'j'},
@@ -63,33 +67,52 @@ static int number_read(const char *text, double least, double most, double *ret)
     return 0;
 }
 
-/* "host", "host:port", "v6", "[v6]", "[v6]:port". */
-static int from_read(struct aroget *run, const char *text)
+/* "host", "host:port", "v6", "[v6]", "[v6]:port", len bytes of it, as one more source. */
+static int source_read(struct aroget *run, const char *text, size_t len)
 {
-    const char *colon = strrchr(text, ':');
-    const char *end = text + strlen(text);
+    char spec[AROGET_HOST_BYTES];
+    char *host = spec, *colon = NULL, *bracket;
     double port = AROCACHE_PORT;
 
-    if (*text == '[') {
-        text++;
-        end = strchr(text, ']');
-        if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+    if (len == 0 || len >= sizeof(spec) || run->options.source_count == AROCACHE_SOURCES_MAX)
+        return -EINVAL;
+    memcpy(spec, text, len);
+    spec[len] = '\0';
+    bracket = *spec == '[' ? strchr(spec, ']') : NULL;
+    if (bracket != NULL) {
+        host++;
+        *bracket = '\0';
+        if (bracket[1] != '\0' && bracket[1] != ':')
             return -EINVAL;
-        colon = end[1] == ':' ? end + 1 : NULL;
-    } else if (colon != NULL && strchr(text, ':') != colon) {
-        colon = NULL; /* several: a bare IPv6 address */
-    } else if (colon != NULL) {
-        end = colon;
+        colon = bracket[1] == ':' ? bracket + 1 : NULL;
+    } else if (strchr(spec, ':') == strrchr(spec, ':')) { /* several: a bare IPv6 address */
+        colon = strchr(spec, ':');
     }
     if (colon != NULL && number_read(colon + 1, 1, 65535, &port) != 0)
         return -EINVAL;
-    if (end == text || (size_t)(end - text) >= sizeof(run->host))
+    if (colon != NULL)
+        *colon = '\0';
+    if (*host == '\0' || *host == '[')
         return -EINVAL;
-    memcpy(run->host, text, (size_t)(end - text));
-    run->host[end - text] = '\0';
-    run->options.host = run->host;
-    run->options.port = (uint16_t)port;
+    struct arocache_source *source = &run->sources[run->options.source_count];
+    snprintf(run->hosts[run->options.source_count], sizeof(run->hosts[0]), "%s", host);
+    *source = (struct arocache_source){run->hosts[run->options.source_count], (uint16_t)port};
+    run->options.sources = run->sources;
+    run->options.source_count++;
     return 0;
+}
+
+/* One source, or several with commas between. */
+static int from_read(struct aroget *run, const char *text)
+{
+    for (;;) {
+        size_t len = strcspn(text, ",");
+        if (source_read(run, text, len) != 0)
+            return -EINVAL;
+        if (text[len] == '\0')
+            return 0;
+        text += len + 1;
+    }
 }
 
 static int usage_error(struct aroget *run, const char *what, const char *value)
@@ -148,15 +171,19 @@ static int environment_take(struct aroget *run)
 static int arguments_take(struct aroget *run, int argc, char **argv)
 {
     int option, failed = 0;
+    bool from_given = false;
 
     while (failed == 0 &&
-           (option = getopt_long(argc, argv, "f:o:pjqt:m:ch", long_options, NULL)) != -1) {
+           (option = getopt_long(argc, argv, "f:ro:pjqt:m:ch", long_options, NULL)) != -1) {
         switch (option) {
         case 'p':
             run->progress = true;
             break;
         case 'j':
             run->json = true;
+            break;
+        case 'r':
+            run->resume = true;
             break;
         case 'q':
             run->quiet = true;
@@ -177,6 +204,9 @@ static int arguments_take(struct aroget *run, int argc, char **argv)
             fputs("Try 'aroget --help'.\n", stderr);
             return 2;
         default:
+            if (option == 'f' && !from_given)
+                run->options.source_count = 0; /* the environment's */
+            from_given |= option == 'f';
             failed = value_take(run, option, optarg);
             break;
         }
@@ -192,27 +222,46 @@ static int arguments_take(struct aroget *run, int argc, char **argv)
     return 0;
 }
 
+static int id_check(struct aroget *run)
+{
+    char text[ARO_ERROR_TEXT_BYTES];
+    struct aro_id id;
+    enum aro_kind kind;
+
+    if (aro_id_parse(run->id, &id, &kind) == 0)
+        return 0;
+    snprintf(text, sizeof(text), "'%.80s' is not an id", run->id);
+    aroget_error(run, ARO_E_ID_INVALID, text);
+    return arocache_error_exit_code(ARO_E_ID_INVALID);
+}
+
 static int run_fetch(struct aroget *run)
 {
     const char *path = run->output != NULL ? run->output : run->id;
     struct aroget_output output;
     struct arocache_stats stats;
     char text[ARO_ERROR_TEXT_BYTES];
-    struct aro_id id;
-    enum aro_kind kind;
-    int error, failed;
+    int error, failed = id_check(run); /* before it becomes a file name */
 
-    if (aro_id_parse(run->id, &id, &kind) != 0) { /* before it becomes a file name */
-        snprintf(text, sizeof(text), "'%.80s' is not an id", run->id);
-        aroget_error(run, ARO_E_ID_INVALID, text);
-        return arocache_error_exit_code(ARO_E_ID_INVALID);
-    }
-    failed = aroget_output_open(&output, path);
+    if (failed != 0)
+        return failed;
+    failed = aroget_output_open(&output, path, run->resume);
     if (failed != 0) {
         snprintf(text, sizeof(text), "'%.300s' cannot be written: %s", path, strerror(-failed));
         aroget_error(run, ARO_E_OUTPUT, text);
         return arocache_error_exit_code(ARO_E_OUTPUT);
     }
+    if (run->resume && output.in_place) {
+        snprintf(text, sizeof(text), "'%.300s' is no file that could be resumed", path);
+        aroget_output_close(&output, false);
+        aroget_error(run, ARO_E_USAGE, text);
+        return 2;
+    }
+    if (output.partial_bytes > 0) {
+        run->options.have = aroget_output_have;
+        run->options.have_arg = &output;
+    }
+    run->options.ret_sources = run->source_stats;
     error = arocache_fetch_fd(&run->options, run->id, output.fd, &stats);
     failed = aroget_output_close(&output, error == 0);
     if (error == 0 && failed != 0) {

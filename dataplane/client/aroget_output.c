@@ -4,6 +4,9 @@
  * and gets its name when everything was verified. Whatever ends the program before, even a kill,
  * leaves nothing behind. Where the file system has no such files a temporary name must do.
  *
+ * To be resumed it has a name from the start, FILE.part, and stays when the fetch ends early. What
+ * it holds is verified like anything else, so whatever wrote it does no harm.
+ *
  * Only a regular file is ever replaced. A device, pipe or socket is written in place (renaming
  * over /dev/null as root would break the machine), and of a symbolic link the target is meant.
  */
@@ -14,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,7 +66,40 @@ static int final_resolve(struct aroget_output *output, const char *path, struct 
     return error;
 }
 
-int aroget_output_open(struct aroget_output *output, const char *path)
+/* FILE.part, as an earlier try left it. One writer at a time. */
+static int part_open(struct aroget_output *output)
+{
+    struct stat info;
+
+    snprintf(output->temporary, sizeof(output->temporary), "%s.part", output->final);
+    output->fd =
+        open(output->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    if (output->fd < 0)
+        return -errno;
+    int error = fstat(output->fd, &info) != 0 ? -errno : 0;
+    if (error == 0 && !S_ISREG(info.st_mode))
+        error = -EEXIST;
+    if (error == 0 && flock(output->fd, LOCK_EX | LOCK_NB) != 0)
+        error = -EBUSY;
+    if (error != 0) {
+        close(output->fd);
+        return error;
+    }
+    output->named = output->resumes = true;
+    output->partial_bytes = (uint64_t)info.st_size;
+    return 0;
+}
+
+int aroget_output_have(void *arg, uint64_t at, void *bytes, size_t len)
+{
+    const struct aroget_output *output = arg;
+
+    if (at + len > output->partial_bytes)
+        return 0;
+    return pread(output->fd, bytes, len, (off_t)at) == (ssize_t)len;
+}
+
+int aroget_output_open(struct aroget_output *output, const char *path, bool resume)
 {
     char folder[AROGET_PATH_BYTES];
     struct stat info;
@@ -80,6 +117,8 @@ int aroget_output_open(struct aroget_output *output, const char *path)
         return -EISDIR;
     if (exists && !S_ISREG(info.st_mode))
         return in_place_open(output, path);
+    if (resume)
+        return part_open(output);
     const char *slash = strrchr(output->final, '/');
     size_t len = slash != NULL ? (size_t)(slash - output->final) + 1 : 0;
     memcpy(folder, output->final, len);
@@ -115,9 +154,11 @@ int aroget_output_close(struct aroget_output *output, bool keep)
 {
     int error = 0;
 
+    if (output->resumes && keep) /* an earlier try may have left more than there is */
+        error = ftruncate(output->fd, lseek(output->fd, 0, SEEK_CUR)) != 0 ? -errno : 0;
     if (output->in_place)
         return output->fd != STDOUT_FILENO && close(output->fd) != 0 ? -errno : 0;
-    if (keep && !output->named)
+    if (keep && error == 0 && !output->named)
         error = name_give(output);
     if (close(output->fd) != 0 && error == 0)
         error = -errno;
@@ -125,7 +166,7 @@ int aroget_output_close(struct aroget_output *output, bool keep)
         error = -EEXIST;
     if (keep && error == 0 && rename(output->temporary, output->final) != 0)
         error = -errno;
-    if (output->named && (!keep || error != 0))
+    if (output->named && !output->resumes && (!keep || error != 0))
         unlink(output->temporary);
     return error;
 }

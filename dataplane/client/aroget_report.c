@@ -62,6 +62,36 @@ static const char *tier_text(const struct arocache_stats *stats, char text[64])
     return text;
 }
 
+/* The name came from the command line: quotes and backslashes cannot be part of a host's. */
+static void source_json(FILE *out, const struct arocache_source_stats *stats, const char *before)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {
+        {"content_bytes", stats->content_bytes},
+        {"chunks", stats->chunks},
+        {"received_bytes", stats->received_bytes},
+        {"sent_bytes", stats->sent_bytes},
+        {"requests", stats->requests},
+        {"slices", stats->slices},
+        {"slices_lost", stats->slices_lost},
+        {"timeouts", stats->timeouts},
+        {"mismatches", stats->mismatches},
+        {"absent", stats->absent},
+        {"taken", stats->taken},
+        {"unreachable", stats->unreachable},
+        {"rate_bytes_per_s", stats->rate_bytes_per_s},
+        {"rtt_us", stats->rtt_us},
+        {"rtt_min_us", stats->rtt_min_us},
+    };
+
+    fprintf(out, "%s{\"name\":\"%s\",\"error\":%d", before, stats->name, stats->error);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        fprintf(out, ",\"%s\":%" PRIu64, fields[i].name, fields[i].value);
+    fputs("}", out);
+}
+
 static void summary_json(const struct aroget *run, const struct arocache_stats *stats, int error)
 {
     FILE *out = run->output != NULL && strcmp(run->output, "-") == 0 ? stderr : stdout;
@@ -106,7 +136,10 @@ static void summary_json(const struct aroget *run, const struct arocache_stats *
             arocache_error_exit_code(error));
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
         fprintf(out, ",\"%s\":%" PRIu64, fields[i].name, fields[i].value);
-    fprintf(out, ",\"gigabits_per_second\":%.3f}\n", gigabits_per_second(stats));
+    fprintf(out, ",\"gigabits_per_second\":%.3f,\"sources\":[", gigabits_per_second(stats));
+    for (unsigned i = 0; i < run->options.source_count; i++)
+        source_json(out, &run->source_stats[i], i > 0 ? "," : "");
+    fputs("]}\n", out);
 }
 
 static void summary_line(const struct arocache_stats *stats)
@@ -127,13 +160,39 @@ static void summary_line(const struct arocache_stats *stats)
             (double)stats->rtt_us / 1e3, inside / 1e3, loss, stats->timeouts, stats->mismatches);
 }
 
+/* One line per source when there are several: what it gave, or why it was left. */
+static void source_lines(const struct aroget *run, const struct arocache_stats *stats)
+{
+    double all = stats->content_bytes > 0 ? (double)stats->content_bytes : 1;
+    char size[32], tag[16];
+
+    for (unsigned i = 0; run->options.source_count > 1 && i < run->options.source_count; i++) {
+        const struct arocache_source_stats *source = &run->source_stats[i];
+        if (source->name[0] == '\0')
+            continue; /* never begun */
+        fprintf(stderr,
+                "  %-24s %5.1f%%  %s; rtt %.2f ms; lost %" PRIu64 ", timeouts %" PRIu64
+                ", wrong %" PRIu64 ", not there %" PRIu64 ", too slow %" PRIu64 "\n",
+                source->name, 100 * (double)source->content_bytes / all,
+                bytes_text((double)source->content_bytes, size), (double)source->rtt_us / 1e3,
+                source->slices_lost, source->timeouts, source->mismatches, source->absent,
+                source->taken);
+        if (source->error != 0)
+            fprintf(stderr, "  %-24s left: %s (%s)\n", "", source->error_text,
+                    aro_error_tag((enum aro_error_id)source->error, tag));
+    }
+}
+
 void aroget_summary(struct aroget *run, const struct arocache_stats *stats, int error)
 {
     progress_clear(run);
     if (run->json)
         summary_json(run, stats, error);
-    if (!run->quiet && (error == 0 || stats->content_bytes > 0))
+    if (run->quiet)
+        return;
+    if (error == 0 || stats->content_bytes > 0)
         summary_line(stats);
+    source_lines(run, stats);
 }
 
 void aroget_error(struct aroget *run, int error, const char *text)

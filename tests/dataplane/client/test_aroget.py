@@ -120,6 +120,9 @@ class Aroget(unittest.TestCase):
             self.assert_sha256(result.stdout, server)
             result = self.aroget("-o", "-", server.object, AROCACHE_FROM=f"[::1]:{server.port}")
             self.assert_sha256(result.stdout, server)
+            both = f"127.0.0.1:1,[::1]:{server.port}"
+            result = self.aroget("-o", "-", server.object, AROCACHE_FROM=both)
+            self.assert_sha256(result.stdout, server)
 
     def test_json_tells_all_timings_on_one_line(self):
         with Server("--bytes", 1_000_000) as server:
@@ -180,6 +183,73 @@ class Aroget(unittest.TestCase):
             self.assertNotEqual(result.stderr, b"")
             self.assertEqual(os.listdir(self.folder), [])
         self.assert_fails(self.aroget("--from", "no.such.host.invalid", "o-" + "5" * 64), 3, 7001)
+
+    def several(self, servers, *arguments):
+        """Fetches from all of them; exit code, what was told about each, and the text."""
+        froms = [word for server in servers for word in ("-f", f"127.0.0.1:{server.port}")]
+        result = self.aroget(*froms, "-j", "-o", "out", *arguments, servers[0].object)
+        told = json.loads(result.stdout)["sources"] if result.stdout else []
+        return result.returncode, told, result.stderr.decode()
+
+    def output(self):
+        with open(os.path.join(self.folder, "out"), "rb") as file:
+            return file.read()
+
+    def test_two_sources_share_an_object_and_each_is_accounted_for(self):
+        size = ("--bytes", 64_000_000)
+        with Server(*size) as one, Server(*size) as two:
+            code, told, text = self.several([one, two])
+            self.assertEqual(code, 0, text)
+            self.assert_sha256(self.output(), one)
+            self.assertEqual(len(told), 2)
+            for source in told:
+                self.assertGreater(source["chunks"], 100)
+                self.assertIn(source["name"], text)
+            self.assertEqual(sum(s["chunks"] for s in told), 64_000_000 // 65536 + 2)
+
+    def test_a_dead_and_a_lying_source_are_left_and_named(self):
+        size = ("--bytes", 64_000_000)
+        with Server(*size) as good, Server("--silent", *size) as dead, Server("--lie", *size) as liar:
+            code, told, text = self.several([dead, liar, good])
+            self.assertEqual(code, 0, text)
+            self.assert_sha256(self.output(), good)
+            self.assertEqual(told[1]["error"], 7008, text)
+            self.assertGreaterEqual(told[1]["mismatches"], 2)
+            self.assertEqual((told[0]["chunks"], told[2]["error"]), (0, 0))
+            self.assertRegex(text, rf"left: 127.0.0.1:{liar.port} lies: chunk c-")
+
+    def test_a_source_that_dies_midway_is_made_up_for(self):
+        size = ("--bytes", 64_000_000)
+        with Server(*size) as good, Server("--silent-after", 100, *size) as dying:
+            code, told, text = self.several([dying, good])
+            self.assertEqual(code, 0, text)
+            self.assert_sha256(self.output(), good)
+            self.assertGreater(told[0]["chunks"], 0)
+
+    def test_a_part_is_resumed_whatever_is_in_it(self):
+        part = os.path.join(self.folder, "out.part")
+        with Server("--silent-after", 40, "--bytes", 9_000_000) as server:
+            result = self.fetch(server, "-r", "-t", 0.3, "-o", "out")
+            self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertEqual(os.listdir(self.folder), ["out.part"])
+        arrived = os.path.getsize(part)
+        self.assertGreater(arrived, 100_000)
+        with open(part, "r+b") as file:  # one chunk of it was damaged meanwhile
+            file.seek(70_000)
+            file.write(b"damaged")
+        with Server("--bytes", 9_000_000) as server:
+            result = self.fetch(server, "--resume", "-o", "out", "-j")
+            told = json.loads(result.stdout)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assert_sha256(self.output(), server)
+            self.assertEqual(os.listdir(self.folder), ["out"])
+            self.assertLess(told["received_bytes"], 9_500_000 - arrived + 2 * 65536)
+        with open(part, "wb") as file:  # longer than the content, and none of it
+            file.write(b"\1" * 10_000_000)
+        with Server("--bytes", 9_000_000) as server:
+            self.assertEqual(self.fetch(server, "-r", "-o", "out").returncode, 0)
+            self.assert_sha256(self.output(), server)
+            self.assertEqual(self.fetch(server, "-r", "-o", "-").returncode, 2)
 
     def test_an_output_that_cannot_be_written_is_said_at_once(self):
         self.assert_fails(self.aroget("-o", "no/such/folder/x", "o-" + "5" * 64), 4, 7011)
