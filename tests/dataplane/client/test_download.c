@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "cache/base/sha256.h"
-#include "dataplane/client/engine.h"
+#include "dataplane/client/engine_state.h"
 #include "dataplane/proto/codec.h"
 #include "tests/dataplane/client/wire.h"
 
@@ -190,6 +190,7 @@ Test(download, the_engines_memory_bounds_all_and_comes_back)
         rig.download[i] = object_begin(&rig);
     for (unsigned turn = 0; turn < 5000; turn++) {
         serve(&rig);
+        cr_assert_leq(rig.engine->buffers_bytes, 6u * C);
         for (unsigned i = 0; i < 6; i++)
             if (rig.download[i] != NULL)
                 take(&rig, i, false);
