@@ -45,8 +45,8 @@ def step(name, line, seconds=300, needs=("release",), network="own"):
     return declare
 
 
-def steps_load():
-    folder = os.path.join(HERE, "steps")
+def steps_load(suite):
+    folder = os.path.join(HERE, "steps", suite)
     for name in sorted(os.listdir(folder), key=lambda name: ("nbs".find(name[0]), name)):
         if name.endswith(".py"):  # numbers, bad input, what shows that it works
             spec = importlib.util.spec_from_file_location("step_" + name[:-3], os.path.join(folder, name))
