@@ -9,7 +9,10 @@
 
 #include "control/commands.h"
 
-enum { WAIT_MS_DEFAULT = 10000 };
+enum {
+    WAIT_MS_DEFAULT = 10000,
+    UNREAD_MS_MIN = 10000, /* how long a client that does not read is waited for */
+};
 
 static json_t *text_or_null(const char *text)
 {
@@ -161,19 +164,21 @@ static const char *state_of(const struct aro_pull *pull, uint64_t next)
 {
     if (pull->state == ARO_PULL_FAILED)
         return "failed";
-    return pull->state == ARO_PULL_DONE && next == pull->chunks ? "done" : "arriving";
+    return pull->state == ARO_PULL_DONE && next >= pull->chunks ? "done" : "arriving";
 }
 
 static json_t *chunks_json(const struct aro_pull *pull, uint64_t after)
 {
-    uint64_t next = pull->chunks < after + ARO_CHUNKS_MAX ? pull->chunks : after + ARO_CHUNKS_MAX;
+    uint64_t next = pull->chunks < after                    ? after
+                    : pull->chunks < after + ARO_CHUNKS_MAX ? pull->chunks
+                                                            : after + ARO_CHUNKS_MAX;
     uint64_t total = aro_pull_total_bytes(pull);
     json_t *json = json_pack("{s:i, s:s, s:o, s:I, s:o}", "pull", (int)pull->number, "state",
                              state_of(pull, next), "chunks", chunk_list(pull, after, next), "next",
                              (json_int_t)next, "bytes", total > 0 ? count(total) : json_null());
     char id[ARO_ID_TEXT_MAX];
 
-    if (pull->state == ARO_PULL_DONE && next == pull->chunks) {
+    if (pull->state == ARO_PULL_DONE && next >= pull->chunks) {
         aro_id_format(&pull->object.id, ARO_KIND_OBJECT, id);
         json_object_set_new(json, "object", json_string(id));
         json_object_set_new(json, "bytes", count(pull->object.total_bytes));
@@ -183,10 +188,15 @@ static json_t *chunks_json(const struct aro_pull *pull, uint64_t after)
     return json;
 }
 
+static bool has_news(const struct aro_pull *pull, uint64_t after)
+{
+    return pull->chunks > after || aro_pull_is_over(pull);
+}
+
 /* Something to tell, and a client that reads what it was told. */
 static bool can_answer(const struct aro_pull *pull, uint64_t after, const struct aro_client *client)
 {
-    return (pull->chunks > after || aro_pull_is_over(pull)) &&
+    return has_news(pull, after) &&
            (client == NULL || aro_client_unread_bytes(client) <= ARO_UNREAD_CHUNKS_BYTES);
 }
 
@@ -236,15 +246,16 @@ void aro_handle_chunks(void *arg, struct aro_call *call)
     struct chunks_call *own;
     struct aro_error error;
 
-    if (pull == NULL || after > pull->chunks) {
-        fail(call, pull == NULL ? ARO_E_PULL_UNKNOWN : ARO_E_PARAMS_INVALID,
-             pull == NULL ? "no such pull" : "after lies behind the last chunk that was told");
+    if (pull == NULL) {
+        fail(call, ARO_E_PULL_UNKNOWN, "no such pull");
         return;
     }
-    if (wait_ms == 0 || can_answer(pull, after, call->client)) {
+    if (can_answer(pull, after, call->client) || (wait_ms == 0 && !has_news(pull, after))) {
         aro_call_reply(call, chunks_json(pull, after));
         return;
     }
+    if (wait_ms < UNREAD_MS_MIN && has_news(pull, after))
+        wait_ms = UNREAD_MS_MIN;
     own = calloc(1, sizeof(*own));
     aro_error_set(&error, ARO_E_CONTROL_RESOURCES, "no memory to wait for chunks");
     if (own == NULL || aro_hold(node->held, &own->held, call, wait_ms, &error) != 0) {
@@ -401,6 +412,15 @@ void aro_handle_purge(void *arg, struct aro_call *call)
     ask_table(own);
 }
 
+/* It will stand in headers of HTTP. */
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
+}
+
 void aro_handle_name(void *arg, struct aro_call *call)
 {
     const char *name = aro_call_text(call, "name"), *type = aro_call_text(call, "type");
@@ -409,8 +429,9 @@ void aro_handle_name(void *arg, struct aro_call *call)
     struct table_call *own;
     struct aro_error error;
 
-    if (!aro_name_valid(name)) {
-        fail(call, ARO_E_NAME_INVALID, "a name is printable ASCII without spaces");
+    if (!aro_name_valid(name) || (type != NULL && !is_printable(type))) {
+        fail(call, ARO_E_NAME_INVALID,
+             "a name is printable ASCII without spaces, a type printable ASCII");
         return;
     }
     if (aro_call_object(node, call, &object, &error) != 0) {

@@ -14,6 +14,7 @@ static int64_t digits(const char *at, const char **end)
 {
     int64_t value = 0;
 
+    *end = at;
     if (!isdigit((unsigned char)*at))
         return -1;
     for (; isdigit((unsigned char)*at); at++)
@@ -27,7 +28,7 @@ static int64_t digits(const char *at, const char **end)
 /* A number and nothing else; -1: not so, or larger than 2^63 - 2. */
 static int64_t number(const char *text)
 {
-    const char *end = text;
+    const char *end;
     int64_t value = digits(text, &end);
 
     return value >= 0 && *end == '\0' && value != INT64_MAX ? value : -1;

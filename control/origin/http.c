@@ -18,7 +18,6 @@ enum {
     POLL_MS = 1000,
     POLL_RATE_MS = 5, /* while a transfer waits for its rate */
     PIPES_MAX = 63,   /* watched at once; more are looked at every POLL_RATE_MS */
-    IDLE_CONNECTIONS_MAX = 32,
 };
 
 struct aro_http {
@@ -234,11 +233,11 @@ static void *run(void *arg)
 
     pthread_setname_np(pthread_self(), "aro-origin");
     while (!http->stop) {
+        wait(http);
         aro_mailbox_open(&http->to_thread);
         curl_multi_perform(http->multi, &running);
         reap(http);
         resume_paced(http);
-        wait(http);
     }
     return NULL;
 }
@@ -282,7 +281,6 @@ struct aro_http *aro_http_create(const struct aro_http_config *config)
     http->multi = curl_multi_init();
     if (http->multi == NULL)
         goto no_multi;
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
     error = -start_thread(http);
     if (error == 0)
         return http;

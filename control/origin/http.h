@@ -11,7 +11,8 @@
  * One transfer is one request and one answer: redirects, retries and ranges are the caller's
  * business (control/origin/pull.h). A full pipe, or an origin over its rate, pauses a transfer, and
  * TCP slows the origin down. Certificates are verified; no proxy, no cookies, no passwords, no
- * protocol but HTTP/1.1.
+ * protocol but HTTP/1.1. A connection serves one request: whatever an origin sends behind an answer
+ * can never be taken for the next one (libcurl 7.88 would).
  *
  * Calls come from the control thread, and none of them waits. The only file that knows libcurl.
  */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-    BUFFER_BYTES = 256 << 10, /* of one read from the network */
+    BUFFER_BYTES = 64 << 10, /* of one read from the network */
     RATE_BURST_BYTES_MIN = 64 << 10,
     RATE_BURST_SHARE = 20, /* a burst is what 1/20 s allows */
 };
@@ -120,7 +120,10 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *arg)
     return length;
 }
 
-/* The one place where libcurl tells of bytes behind the body that came in one read with it. */
+/*
+ * More bytes than the answer has: libcurl cuts them off, and says so only here when they came in
+ * one read with the end of the answer.
+ */
 static int on_debug(CURL *easy, curl_infotype type, char *text, size_t length, void *arg)
 {
     static const char *const signs[] = {"Excess found", "Leftovers after chunking"};
@@ -131,6 +134,18 @@ static int on_debug(CURL *easy, curl_infotype type, char *text, size_t length, v
         if (length > strlen(signs[i]) && memcmp(text, signs[i], strlen(signs[i])) == 0)
             job->excess = true;
     return 0;
+}
+
+/* Those that it has not read. With TLS they may be the protocol's own. */
+static int on_close(void *arg, curl_socket_t fd)
+{
+    struct aro_http_job *job = arg;
+    char byte;
+
+    if (strncmp(job->transfer->url, "http:", 5) == 0 &&
+        recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        job->excess = true;
+    return close(fd);
 }
 
 /* ---- the handle ---- */
@@ -156,7 +171,8 @@ static bool add_fields(struct aro_http_job *job)
 
     if (transfer->first_byte > 0)
         snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)transfer->first_byte);
-    return add_field(job, "If-None-Match", transfer->etag) &&
+    return add_field(job, "Connection", "close") &&
+           add_field(job, "If-None-Match", transfer->etag) &&
            add_field(job, "If-Modified-Since", transfer->date) &&
            add_field(job, "Range", transfer->first_byte > 0 ? range : NULL) &&
            add_field(job, "If-Range", transfer->first_byte > 0 ? transfer->if_range : NULL);
@@ -171,6 +187,7 @@ static void set_rules(CURL *easy, const struct aro_origin *origin)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* what was judged is what is sent */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -209,6 +226,8 @@ struct aro_http_job *aro_http_job_create(struct aro_http_transfer *transfer,
     curl_easy_setopt(job->easy, CURLOPT_DEBUGFUNCTION, on_debug);
     curl_easy_setopt(job->easy, CURLOPT_DEBUGDATA, job);
     curl_easy_setopt(job->easy, CURLOPT_VERBOSE, 1L);
+    curl_easy_setopt(job->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(job->easy, CURLOPT_CLOSESOCKETDATA, job);
     curl_easy_setopt(job->easy, CURLOPT_ERRORBUFFER, job->error);
     curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job);
     return job;
@@ -260,23 +279,12 @@ static enum aro_http_end end_of(const struct aro_http_job *job, CURLcode code)
     }
 }
 
-/* Bytes behind the answer that libcurl has not read. With TLS they may be the protocol's own. */
-static bool bytes_wait(const struct aro_http_job *job)
-{
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    char byte;
-
-    return strncmp(job->transfer->url, "http:", 5) == 0 &&
-           curl_easy_getinfo(job->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
-           fd != CURL_SOCKET_BAD && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 void aro_http_job_judge(struct aro_http_job *job, CURLcode code)
 {
     struct aro_http_transfer *transfer = job->transfer;
 
     transfer->end = end_of(job, code);
-    if (transfer->end == ARO_HTTP_OK && job->wanted && (job->excess || bytes_wait(job)))
+    if (transfer->end == ARO_HTTP_OK && job->wanted && job->excess)
         transfer->end = ARO_HTTP_LONG;
     if (transfer->end == ARO_HTTP_OK)
         transfer->why[0] = '\0';

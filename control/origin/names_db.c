@@ -42,18 +42,23 @@ enum statement {
 };
 
 /* A prefix is a range: names are printable ASCII, so 0x7f is above all that begin with it. */
+#define HAS_PREFIX "name >= ?1 AND name < ?1 || char(127)"
+
+static const char list_text[] =
+    "SELECT " COLUMNS " FROM names WHERE name > ?2 AND " HAS_PREFIX " ORDER BY name LIMIT ?3";
+static const char trim_text[] = "DELETE FROM names WHERE name IN (SELECT name FROM names "
+                                "ORDER BY url IS NULL, fetched_unix LIMIT ?1)";
+
 static const char *const texts[STATEMENTS] = {
     [FIND] = "SELECT " COLUMNS " FROM names WHERE name = ?1",
     [KEEP] = "INSERT OR REPLACE INTO names(" COLUMNS ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     [FORGET] = "DELETE FROM names WHERE name = ?1",
-    [PURGE_PREFIX] = "DELETE FROM names WHERE name >= ?1 AND name < ?1 || char(127)",
+    [PURGE_PREFIX] = "DELETE FROM names WHERE " HAS_PREFIX,
     [PURGE_URL] = "DELETE FROM names WHERE url = ?1",
-    [LIST] = "SELECT " COLUMNS " FROM names WHERE name > ?2 AND name >= ?1 AND "
-             "name < ?1 || char(127) ORDER BY name LIMIT ?3",
+    [LIST] = list_text,
     [EXISTS] = "SELECT 1 FROM names WHERE name = ?1",
     [COUNT_BY_HAND] = "SELECT count(*) FROM names WHERE url IS NULL AND name != ?1",
-    [TRIM] = "DELETE FROM names WHERE name IN (SELECT name FROM names "
-             "ORDER BY url IS NULL, fetched_unix LIMIT ?1)",
+    [TRIM] = trim_text,
 };
 
 static const char count[] = "SELECT count(*) FROM names";
@@ -120,13 +125,18 @@ static int prepare(struct aro_names_db *db)
     version = number_of(db, "PRAGMA user_version", -1);
     if (version > SCHEMA_VERSION || (version >= 0 && !check(db)))
         db->damaged = true; /* a newer program's table is none that we can read */
-    if (version < 0 || db->damaged || execute(db, schema) != 0)
+    if (version < 0 || db->damaged)
         return -EIO;
+    if (execute(db, schema) != 0) {
+        /* columns are missing: a table of that name, but not ours */
+        db->damaged |= (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR;
+        return -EIO;
+    }
     for (int i = 0; i < STATEMENTS; i++) {
         if (sqlite3_prepare_v3(db->sqlite, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &db->statement[i], NULL) == SQLITE_OK)
             continue;
-        db->damaged = true; /* a table of that name, but not ours */
+        db->damaged = true;
         return -EIO;
     }
     db->rows = (uint64_t)number_of(db, count, 0);
@@ -233,14 +243,19 @@ static void bind_row(sqlite3_stmt *to, const struct aro_name *row)
     sqlite3_bind_int64(to, 10, row->stale_unix);
 }
 
-/* A text that is longer than ours can be was not written by us: it counts as absent. */
+/* What is longer than ours, or not printable, was not written by us: it counts as absent. */
 static void take_text(sqlite3_stmt *from, int at, char *to, size_t room)
 {
     const char *text = (const char *)sqlite3_column_text(from, at);
+    size_t length = text != NULL ? strlen(text) : room;
 
     *to = '\0';
-    if (text != NULL && strlen(text) < room)
-        strcpy(to, text);
+    if (length >= room)
+        return;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return;
+    memcpy(to, text, length + 1);
 }
 
 static bool take_row(sqlite3_stmt *from, struct aro_name *to)

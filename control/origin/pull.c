@@ -10,7 +10,7 @@
 
 #include "control/origin/verdict.h"
 
-enum { RETRY_NS = 200000000, WINDOW_SHARE = 128 };
+enum { RETRY_NS = 100000000, WINDOW_SHARE = 128 };
 
 struct aro_pull *aro_pull_create(const struct aro_pull_host *host, int origin, const char *url,
                                  const struct aro_name *known, uint32_t chunk_bytes)

@@ -6,6 +6,8 @@
 
 #include "control/origin/resolver_state.h"
 
+enum { LOG_LINES_PER_S = 10 };
+
 /* A name on its way into the table. */
 struct keeping {
     struct aro_names_op op;
@@ -262,17 +264,45 @@ static void remember_failure(struct aro_pull *pull)
         change_names(pull, ARO_NAMES_FORGET);
 }
 
+/*
+ * One line for a pull that is over. Strangers bring pulls about: at most some lines per second, and
+ * those only for developers that cost nothing (absent, unchanged).
+ */
+static void log_over(struct aro_resolver *resolver, const struct aro_pull *pull)
+{
+    const struct aro_log *log = resolver->config.log;
+    uint64_t second = aro_now_ns() / 1000000000;
+    char text[ARO_ID_TEXT_MAX];
+
+    if (second != resolver->log_second) {
+        if (resolver->suppressed > 0)
+            aro_log(log, ARO_LOG_INFO, "pulls", "lines_suppressed=%u", resolver->suppressed);
+        resolver->log_second = second;
+        resolver->logged = resolver->suppressed = 0;
+    }
+    if (pull->renewed || pull->error.id == ARO_E_ORIGIN_ABSENT) {
+        aro_log(log, ARO_LOG_DEBUG, pull->renewed ? "pull-renewed" : "pull-absent",
+                "pull=%u url=%s", pull->number, pull->url);
+        return;
+    }
+    if (resolver->logged++ >= LOG_LINES_PER_S) {
+        resolver->suppressed++;
+        return;
+    }
+    if (pull->state == ARO_PULL_FAILED)
+        aro_log(log, ARO_LOG_WARNING, "pull-failed", "id=%s pull=%u %s",
+                aro_error_tag(pull->error.id, text), pull->number, pull->error.text);
+    else
+        aro_log(log, ARO_LOG_INFO, "pull", "url=%s pull=%u object=%s bytes=%llu", pull->url,
+                pull->number, aro_id_format(&pull->object.id, ARO_KIND_OBJECT, text),
+                (unsigned long long)pull->object.total_bytes);
+}
+
 static void on_failed(struct aro_pull *pull)
 {
-    struct aro_resolver *resolver = resolver_of(pull);
     struct aro_lookup *lookup;
-    char tag[16];
 
-    count_failure(&resolver->stats, pull->error.id);
-    /* what strangers can bring about at will is not worth a line each */
-    aro_log(resolver->config.log,
-            pull->error.id == ARO_E_ORIGIN_ABSENT ? ARO_LOG_DEBUG : ARO_LOG_WARNING, "pull-failed",
-            "id=%s pull=%u %s", aro_error_tag(pull->error.id, tag), pull->number, pull->error.text);
+    count_failure(&resolver_of(pull)->stats, pull->error.id);
     if (!pull->detached)
         remember_failure(pull);
     while ((lookup = take_lookup(pull)) != NULL)
@@ -282,9 +312,9 @@ static void on_failed(struct aro_pull *pull)
 static void on_over(struct aro_pull *pull)
 {
     struct aro_resolver *resolver = resolver_of(pull);
-    char id[ARO_ID_TEXT_MAX];
     struct aro_lookup *lookup;
 
+    log_over(resolver, pull);
     if (pull->state == ARO_PULL_FAILED) {
         on_failed(pull);
         return;
@@ -293,10 +323,6 @@ static void on_over(struct aro_pull *pull)
         resolver->stats.renewed++;
     else
         resolver->stats.pulls_done++;
-    aro_log(resolver->config.log, pull->renewed ? ARO_LOG_DEBUG : ARO_LOG_INFO,
-            pull->renewed ? "pull-renewed" : "pull", "url=%s pull=%u object=%s bytes=%llu",
-            pull->url, pull->number, aro_id_format(&pull->object.id, ARO_KIND_OBJECT, id),
-            (unsigned long long)pull->object.total_bytes);
     change_names(pull, ARO_NAMES_KEEP);
     while ((lookup = take_lookup(pull)) != NULL)
         tell_here(pull, lookup);

@@ -20,6 +20,8 @@ struct aro_resolver {
     unsigned lookups; /* under way */
     unsigned keeping; /* names on their way into the table */
     bool stopping;
+    uint64_t log_second; /* since when */
+    unsigned logged, suppressed;
 };
 
 /* resolver_pulls.c */

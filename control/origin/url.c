@@ -86,6 +86,9 @@ static bool host_valid(const char *host, size_t length)
     if (host[0] == '[')
         return length > 3 && host[length - 1] == ']' &&
                strspn(host + 1, "0123456789abcdefABCDEF:.") == length - 2;
+    for (size_t i = 0; i < length; i++)
+        if (host[i] == '.' && (i == 0 || host[i - 1] == '.'))
+            return false;
     return strspn(host, plain) >= length;
 }
 

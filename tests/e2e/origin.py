@@ -32,12 +32,13 @@ class Request:
 class Origin:
     """Listens on 127.0.0.1; one thread per connection."""
 
-    def __init__(self):
-        self.at, self.asked = {}, []
+    def __init__(self, port=0, tls=None):
+        """tls: an ssl.SSLContext with a certificate."""
+        self.at, self.asked, self.tls = {}, [], tls
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}/"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -49,12 +50,14 @@ class Origin:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with connection, connection.makefile("rb") as lines:
-            try:
+        try:
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            with connection, connection.makefile("rb") as lines:
                 while self.one(connection, lines):
                     pass
-            except OSError:
-                pass
+        except OSError:
+            pass
 
     def one(self, connection, lines):
         words = lines.readline().decode("latin-1").split()
@@ -75,7 +78,8 @@ class Origin:
             return sum(request.path == path for request in self.asked)
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 
