@@ -2,7 +2,7 @@
 /*
  * The command pull: asks the origin for a URL, even when its name is still fresh, and answers when
  * the object is recorded. Joins a pull of the same URL that runs already; cancelling it ends only
- * a pull that it began and that nobody else waits for.
+ * a pull that it began and that nobody else joined.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void over_cancelled(struct pull_job *own)
     struct aro_error error;
 
     aro_error_set(&error, ARO_E_JOB_CANCELLED, "the pull was cancelled");
-    if (own->pull != NULL && own->pull->users == 1 && own->pull->waits == NULL)
+    if (own->pull != NULL && own->pull->joined == 1)
         aro_pull_cancel(own->pull, &error);
     aro_job_fail(&own->job, &error);
     leave(own);

@@ -16,8 +16,9 @@ struct aro_names {
     pthread_t thread;
     struct aro_names_db *db; /* the thread's */
     bool stop;               /* the thread's */
-    uint64_t rows, damaged;  /* the thread writes, anybody reads: relaxed */
-    uint64_t damaged_told;   /* control's */
+    /* the thread writes, anybody reads: relaxed */
+    uint64_t rows, damaged, unreadable;
+    uint64_t damaged_told, unreadable_told; /* control's */
 };
 
 /* ---- the thread ---- */
@@ -35,6 +36,10 @@ static void open_db(struct aro_names *names)
 
     names->db = aro_names_db_open(names->config.dir, names->config.rows_max, &damaged);
     publish(&names->damaged, damaged);
+    if (names->db == NULL) { /* without a table every name would be pulled every time */
+        publish(&names->unreadable, names->unreadable + 1);
+        names->db = aro_names_db_open(NULL, names->config.rows_max, &damaged);
+    }
     if (names->db != NULL)
         publish(&names->rows, aro_names_db_rows(names->db));
 }
@@ -93,20 +98,32 @@ static void answered(struct aro_letter *letter)
     op->done(op);
 }
 
-static void on_answers(struct aro_watch *watch, uint32_t events)
+/* What happened to the file since the last time. */
+static void tell(struct aro_names *names)
 {
-    struct aro_names *names =
-        (struct aro_names *)(void *)((char *)watch - offsetof(struct aro_names, watch));
-    uint64_t damaged;
+    uint64_t damaged = aro_names_damaged(names);
+    uint64_t unreadable = __atomic_load_n(&names->unreadable, __ATOMIC_RELAXED);
 
-    (void)events;
-    aro_mailbox_open(&names->answers);
-    damaged = aro_names_damaged(names);
     if (damaged != names->damaged_told)
         aro_log(names->config.log, ARO_LOG_WARNING, "names-damaged",
                 "path=%s/names.db set_aside=names.db.damaged; an empty table took its place",
                 names->config.dir);
+    if (unreadable != names->unreadable_told)
+        aro_log(names->config.log, ARO_LOG_WARNING, "names-unreadable",
+                "path=%s/names.db; names are kept in memory until the next start",
+                names->config.dir);
     names->damaged_told = damaged;
+    names->unreadable_told = unreadable;
+}
+
+static void on_answers(struct aro_watch *watch, uint32_t events)
+{
+    struct aro_names *names =
+        (struct aro_names *)(void *)((char *)watch - offsetof(struct aro_names, watch));
+
+    (void)events;
+    aro_mailbox_open(&names->answers);
+    tell(names);
 }
 
 struct aro_names *aro_names_create(const struct aro_names_config *config)

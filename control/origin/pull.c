@@ -227,6 +227,7 @@ static const struct aro_origin *origin_of(const struct aro_pull *pull)
 static void ask(struct aro_pull *pull)
 {
     struct aro_http_transfer *transfer = &pull->transfer;
+    uint64_t max_bytes = origin_of(pull)->max_object_bytes;
     bool rest = pull->state == ARO_PULL_ARRIVING;
     bool conditional = !rest && pull->known.name[0] != '\0';
 
@@ -236,7 +237,8 @@ static void ask(struct aro_pull *pull)
         conditional && *pull->known.last_modified != '\0' ? pull->known.last_modified : NULL;
     transfer->first_byte = rest ? pull->received_bytes : 0;
     transfer->if_range = rest ? aro_answer_validator(&pull->answer) : NULL;
-    transfer->body_bytes_max = origin_of(pull)->max_object_bytes - pull->received_bytes;
+    transfer->body_bytes_max =
+        max_bytes > pull->received_bytes ? max_bytes - pull->received_bytes : 0;
     transfer->answered = on_answered;
     transfer->done = on_done;
     pull->asking = true;

@@ -108,6 +108,7 @@ struct aro_pull {
     /* its owner's (control/origin/resolver.c) */
     struct aro_pull *next;
     struct aro_lookup *lookups; /* wait until it is known what comes */
+    unsigned joined;            /* lookups so far, the one that began it included */
     unsigned users;             /* hold it in memory */
     unsigned keeping;           /* names on their way into the table */
     bool detached;              /* forgotten meanwhile: nobody joins, no name is kept */

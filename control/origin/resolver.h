@@ -77,7 +77,7 @@ struct aro_lookup {
 /* Starts; done comes later, however long the origin takes (its timeouts bound it). */
 void aro_resolver_lookup(struct aro_resolver *resolver, struct aro_lookup *lookup);
 
-/* It need not wait any more: ends soon. A pull that only it waits for ends with it. */
+/* It need not wait any more: ends soon. A pull that nobody else ever joined ends with it. */
 void aro_resolver_leave(struct aro_resolver *resolver, struct aro_lookup *lookup);
 
 /* A pull that clients were told of. NULL: unknown, or forgotten. */

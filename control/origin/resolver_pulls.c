@@ -170,6 +170,7 @@ void aro_pulls_join(struct aro_pull *pull, struct aro_lookup *lookup)
 {
     unsigned names = pull->names;
 
+    pull->joined++;
     aro_pull_add_name(pull, lookup->name);
     if (pull->state < ARO_PULL_ARRIVING) {
         lookup->next = pull->lookups;
@@ -193,7 +194,7 @@ void aro_resolver_leave(struct aro_resolver *resolver, struct aro_lookup *lookup
             if (*at != lookup)
                 continue;
             *at = lookup->next;
-            if (pull->lookups == NULL && pull->users == 0 && pull->waits == NULL)
+            if (pull->joined == 1)
                 aro_pull_cancel(pull, &error);
             aro_lookup_failed(lookup, &error, 0);
             return;

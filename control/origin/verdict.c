@@ -93,13 +93,16 @@ static enum aro_verdict judge_body(const struct aro_facts *facts,
                                    struct aro_error *error)
 {
     uint64_t total = aro_answer_total(facts->first);
+    bool broken = transfer->end == ARO_HTTP_BROKEN || transfer->end == ARO_HTTP_TIMEOUT;
 
+    if (facts->received_bytes == total && (broken || transfer->end == ARO_HTTP_OK))
+        return ARO_VERDICT_WHOLE;
     if (transfer->end != ARO_HTTP_OK)
         return judge_failure(facts, transfer, error);
-    if (total == UINT64_MAX || facts->received_bytes == total)
+    if (total == UINT64_MAX)
         return ARO_VERDICT_WHOLE;
     if (facts->received_bytes < total && can_resume(facts->first))
-        return ARO_VERDICT_AGAIN;
+        return ARO_VERDICT_AGAIN; /* an answer may hold a part of the range */
     return FAIL(ORIGIN_LENGTH, "%llu bytes came of %llu", (unsigned long long)facts->received_bytes,
                 (unsigned long long)total);
 }

@@ -584,6 +584,25 @@ class Origins(unittest.TestCase):
         self.assert_nothing_kept()
         self.assertEqual(self.stats()["failed_here"], 1)
 
+    def test_cancelling_a_pull_that_others_joined_takes_nothing_from_them(self):
+        body, gate = content(300000, 22), threading.Event()
+        self.addCleanup(gate.set)
+
+        def serve(request):
+            request.head(200, f"Content-Length: {len(body)}")
+            slowly(request, body, gate, 100000)
+        self.origin.at["/a"] = serve
+        self.start()
+        pull = self.node.call("resolve", name="cdn.example/a")["pull"]
+        client = Pipelined(self.node)
+        client.ask(1, "pull", url=self.origin.url + "a")
+        wait_until("joined", lambda: self.stats()["joined"] == 1, 5)
+        client.close()
+        wait_until("no job", lambda: self.node.call("job")["jobs"] == [], 5)
+        gate.set()
+        self.assertEqual(self.chunks(pull)["state"], "done")
+        self.assertEqual(self.whole("cdn.example/a")["digest"], sha256(body))
+
     def test_the_daemon_stops_cleanly_in_the_middle_of_pulls(self):
         gate = threading.Event()
         self.addCleanup(gate.set)

@@ -320,6 +320,20 @@ Test(names, rows_that_are_not_ours_count_as_absent)
     bench_destroy(bench);
 }
 
+Test(names, a_file_that_cannot_be_opened_leaves_the_table_in_memory)
+{
+    struct bench *bench = bench_create(100);
+    char command[128];
+
+    aro_names_destroy(bench->names);
+    snprintf(command, sizeof(command), "cd %s && rm names.db* && mkdir names.db", bench->dir);
+    cr_assert_eq(system(command), 0);
+    open_table(bench, 100);
+    cr_assert_eq(keep(bench, "a", 1), 0);
+    cr_assert(has(bench, "a"));
+    bench_destroy(bench);
+}
+
 Test(names, without_a_directory_the_table_is_in_memory)
 {
     struct bench *bench = bench_create(100);

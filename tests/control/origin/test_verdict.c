@@ -94,6 +94,7 @@ Test(verdict, a_body_that_ended_is_whole_or_goes_on_or_fails)
         int error;
     } rows[] = {
         {"Content-Length: 1000", 1000, ARO_HTTP_OK, ARO_VERDICT_WHOLE, 0},
+        {"Content-Length: 1000", 1000, ARO_HTTP_BROKEN, ARO_VERDICT_WHOLE, 0},
         {"Content-Length: 1000", 999, ARO_HTTP_OK, ARO_VERDICT_FAILED, 8007},
         {"Content-Length: 1000", 1001, ARO_HTTP_OK, ARO_VERDICT_FAILED, 8007},
         {"Content-Length: 1000", 1000, ARO_HTTP_LONG, ARO_VERDICT_FAILED, 8007},
