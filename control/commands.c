@@ -7,10 +7,12 @@ static const struct {
     const char *name;
     aro_handler *handler;
 } handlers[] = {
-    {"cancel", aro_handle_cancel},   {"config", aro_handle_config},   {"evict", aro_handle_evict},
-    {"explain", aro_handle_explain}, {"flush", aro_handle_flush},     {"job", aro_handle_job},
-    {"lcores", aro_handle_lcores},   {"ls", aro_handle_ls},           {"ports", aro_handle_ports},
-    {"put", aro_handle_put},         {"schema", aro_handle_schema},   {"stat", aro_handle_stat},
+    {"cancel", aro_handle_cancel},   {"chunks", aro_handle_chunks},   {"config", aro_handle_config},
+    {"evict", aro_handle_evict},     {"explain", aro_handle_explain}, {"flush", aro_handle_flush},
+    {"job", aro_handle_job},         {"lcores", aro_handle_lcores},   {"ls", aro_handle_ls},
+    {"name", aro_handle_name},       {"names", aro_handle_names},     {"ports", aro_handle_ports},
+    {"pull", aro_handle_pull},       {"purge", aro_handle_purge},     {"put", aro_handle_put},
+    {"resolve", aro_handle_resolve}, {"schema", aro_handle_schema},   {"stat", aro_handle_stat},
     {"stats", aro_handle_stats},     {"status", aro_handle_status},   {"stop", aro_handle_stop},
     {"verify", aro_handle_verify},   {"version", aro_handle_version},
 };
@@ -121,12 +123,11 @@ void aro_handle_config(void *arg, struct aro_call *call)
 
     for (size_t first = 0, end; aro_config_key(first, &info); first = end) {
         const char *block = info.block;
-        bool port = strcmp(block, "port") == 0, store = strcmp(block, "store") == 0;
-        unsigned copies = port ? config->ports : store ? config->has_store : 1;
+        unsigned copies = aro_config_copies(config, block);
         for (end = first; aro_config_key(end, &info) && strcmp(info.block, block) == 0; end++)
             ;
         for (unsigned n = 0; n < copies; n++) {
-            const char *title = port ? config->port[n].name : store ? config->store_name : "";
+            const char *title = aro_config_title(config, block, n);
             json_t *keys = json_array();
             for (size_t i = first; i < end; i++) {
                 aro_config_key(i, &info);

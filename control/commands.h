@@ -25,7 +25,15 @@ void aro_handle_stats(void *node, struct aro_call *call);
 void aro_handle_ports(void *node, struct aro_call *call);
 void aro_handle_lcores(void *node, struct aro_call *call);
 
+/* commands_names.c */
+void aro_handle_resolve(void *node, struct aro_call *call);
+void aro_handle_chunks(void *node, struct aro_call *call);
+void aro_handle_names(void *node, struct aro_call *call);
+void aro_handle_purge(void *node, struct aro_call *call);
+void aro_handle_name(void *node, struct aro_call *call);
+
 /* job_*.c */
+void aro_handle_pull(void *node, struct aro_call *call);
 void aro_handle_put(void *node, struct aro_call *call);
 void aro_handle_stat(void *node, struct aro_call *call);
 void aro_handle_evict(void *node, struct aro_call *call);

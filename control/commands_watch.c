@@ -25,6 +25,8 @@ static void read_metrics(struct aro_node *node, struct aro_metrics *ret)
     ret->control.jobs_now = aro_jobs_now(node->jobs);
     ret->control.rounds = aro_loop_rounds(node->loop);
     ret->control.longest_round_us = aro_loop_longest_us(node->loop);
+    aro_resolver_stats(node->resolver, &ret->origin);
+    ret->origin.held_now = aro_held_now(node->held);
 }
 
 static json_t *group_json(const struct aro_metrics *metrics, const char *group)
@@ -97,12 +99,12 @@ void aro_handle_stats(void *arg, struct aro_call *call)
 
     aro_dataplane_counters(node->dataplane, &counters);
     read_metrics(node, &metrics);
-    aro_call_reply(call,
-                   json_pack("{s:o, s:o, s:o, s:o?, s:o}", "dataplane", counters_json(&counters),
-                             "balance", balance_json(node, &counters), "cache",
-                             group_json(&metrics, "cache"), "store",
-                             node->store != NULL ? group_json(&metrics, "store") : NULL, "control",
-                             group_json(&metrics, "control")));
+    aro_call_reply(
+        call,
+        json_pack("{s:o, s:o, s:o, s:o?, s:o, s:o}", "dataplane", counters_json(&counters),
+                  "balance", balance_json(node, &counters), "cache", group_json(&metrics, "cache"),
+                  "store", node->store != NULL ? group_json(&metrics, "store") : NULL, "control",
+                  group_json(&metrics, "control"), "origin", group_json(&metrics, "origin")));
 }
 
 /* ---- ports and lcores ---- */

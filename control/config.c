@@ -9,9 +9,48 @@
 
 enum { KEYS_MAX = 64 };
 
+static bool is_block(const char *block, const char *name)
+{
+    return strcmp(block, name) == 0;
+}
+
 static bool is_titled(const char *block)
 {
-    return strcmp(block, "port") == 0 || strcmp(block, "store") == 0;
+    return is_block(block, "port") || is_block(block, "store") || is_block(block, "origin");
+}
+
+/* Kinds of which each block has fields of its own, with defaults of its own. */
+static bool is_repeated(const char *block)
+{
+    return is_block(block, "port") || is_block(block, "origin");
+}
+
+/* Where the fields of a block are. */
+static const void *base_at(const struct aro_config *config, const char *block, unsigned block_no)
+{
+    if (is_block(block, "port"))
+        return &config->port[block_no];
+    if (is_block(block, "origin"))
+        return &config->origin[block_no];
+    return config;
+}
+
+unsigned aro_config_copies(const struct aro_config *config, const char *block)
+{
+    if (is_block(block, "port"))
+        return config->ports;
+    if (is_block(block, "origin"))
+        return config->origins;
+    return is_block(block, "store") ? config->has_store : 1;
+}
+
+const char *aro_config_title(const struct aro_config *config, const char *block, unsigned block_no)
+{
+    if (is_block(block, "port"))
+        return config->port[block_no].name;
+    if (is_block(block, "origin"))
+        return config->origin[block_no].name;
+    return is_block(block, "store") ? config->store_name : "";
 }
 
 /* ---- from the file ---- */
@@ -93,40 +132,48 @@ static int require_keys(const struct aro_settings *settings, const struct aro_se
     return 0;
 }
 
-/* Where a block's fields are: a port of its own, or the one configuration. NULL with *error. */
+/* The next block of this kind: where its title goes, its number; the most that there may be. */
+static char *title_of(struct aro_config *config, const char *block, unsigned *ret_max)
+{
+    if (is_block(block, "port")) {
+        *ret_max = ARO_PORTS_MAX;
+        return config->ports < ARO_PORTS_MAX ? config->port[config->ports++].name : NULL;
+    }
+    if (is_block(block, "origin")) {
+        *ret_max = ARO_ORIGINS_MAX;
+        return config->origins < ARO_ORIGINS_MAX ? config->origin[config->origins++].name : NULL;
+    }
+    *ret_max = 1;
+    if (config->has_store)
+        return NULL;
+    config->has_store = true;
+    return config->store_name;
+}
+
+/* Where a block's fields are to go. NULL with *error. */
 static void *base_of(const struct aro_settings *settings, const struct aro_settings_block *block,
                      struct aro_config *config, struct aro_error *error)
 {
-    char *name = NULL;
+    unsigned max = 0;
+    char *title;
 
-    if (strcmp(block->name, "port") == 0) {
-        if (config->ports == ARO_PORTS_MAX) {
-            aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: more than %d ports", settings->path,
-                          block->line, ARO_PORTS_MAX);
-            return NULL;
-        }
-        name = config->port[config->ports].name;
-    } else if (strcmp(block->name, "store") == 0) {
-        if (config->has_store) {
-            aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: more than one store", settings->path,
-                          block->line);
-            return NULL;
-        }
-        name = config->store_name;
-    }
-    if (name == NULL)
+    if (!is_titled(block->name))
         return config;
+    title = title_of(config, block->name, &max);
+    if (title == NULL) {
+        aro_error_set(error, ARO_E_CONFIG_RANGE,
+                      max == 1 ? "%s:%u: more than one %s" : "%s:%u: too many blocks: %s",
+                      settings->path, block->line, block->name);
+        return NULL;
+    }
     if (strlen(block->title) == 0 || strlen(block->title) > 31) {
         aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: the title of a %s has 1..31 characters",
                       settings->path, block->line, block->name);
         return NULL;
     }
-    strcpy(name, block->title);
-    if (name == config->store_name) {
-        config->has_store = true;
-        return config;
-    }
-    return &config->port[config->ports++];
+    strcpy(title, block->title);
+    return (void *)(uintptr_t)base_at(config, block->name,
+                                      aro_config_copies(config, block->name) - 1);
 }
 
 static int set_block(const struct aro_settings *settings, const struct aro_settings_block *block,
@@ -136,8 +183,8 @@ static int set_block(const struct aro_settings *settings, const struct aro_setti
 
     if (base == NULL)
         return -1;
-    if (strcmp(block->name, "port") == 0)
-        set_defaults("port", base);
+    if (is_repeated(block->name))
+        set_defaults(block->name, base);
     for (unsigned i = 0; i < block->count; i++) {
         /* the first value of a list replaces the default */
         const struct aro_key *key = key_of(block->name, block->settings[i].key);
@@ -197,6 +244,20 @@ static int check_ports(const char *path, struct aro_config *config, struct aro_e
     return 0;
 }
 
+static int check_origins(const char *path, struct aro_config *config, struct aro_error *error)
+{
+    for (unsigned i = 0; i < config->origins; i++) {
+        if (aro_origin_settle(&config->origin[i], path, error) != 0)
+            return -1;
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(config->origin[i].prefix, config->origin[k].prefix) == 0)
+                return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                                     "%s: origins \"%s\" and \"%s\" have the same prefix", path,
+                                     config->origin[k].name, config->origin[i].name);
+    }
+    return 0;
+}
+
 static int check(const char *path, struct aro_config *config, struct aro_error *error)
 {
     if (config->socket[0] == '\0')
@@ -205,6 +266,8 @@ static int check(const char *path, struct aro_config *config, struct aro_error *
         return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
                              "%s: store \"%s\": segment is larger than size", path,
                              config->store_name);
+    if (check_origins(path, config, error) != 0)
+        return -1;
     return check_ports(path, config, error);
 }
 
@@ -217,7 +280,7 @@ int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *
         return -1;
     memset(ret, 0, sizeof(*ret));
     for (size_t i = 0; i < aro_config_keys_count; i++)
-        if (strcmp(aro_config_keys[i].block, "port") != 0 &&
+        if (!is_repeated(aro_config_keys[i].block) &&
             (i == 0 || strcmp(aro_config_keys[i - 1].block, aro_config_keys[i].block) != 0))
             set_defaults(aro_config_keys[i].block, ret);
     for (unsigned i = 0; i < settings->count && result == 0; i++)
@@ -256,11 +319,8 @@ char *aro_config_value(const struct aro_config *config, size_t i, unsigned block
                        char text[ARO_CONFIG_VALUE_BYTES])
 {
     const struct aro_key *key = &aro_config_keys[i];
-    const void *base = config;
 
-    if (strcmp(key->block, "port") == 0)
-        base = &config->port[block_no];
-    return aro_key_format(key, base, text);
+    return aro_key_format(key, base_at(config, key->block, block_no), text);
 }
 
 static void comment_print(const struct aro_key_info *info, const char *indent, FILE *out)
@@ -279,11 +339,10 @@ void aro_config_template(FILE *out)
     struct aro_key_info info;
 
     for (size_t i = 0; aro_config_key(i, &info); i++) {
-        bool named = strcmp(info.block, "port") == 0 || strcmp(info.block, "store") == 0;
         const char *indent = *info.block == '\0' ? "" : "    ";
         if (strcmp(block, info.block) != 0) {
             fprintf(out, "%s\n%s%s {\n", *block == '\0' ? "" : "}\n", info.block,
-                    named ? " \"name\"" : "");
+                    is_titled(info.block) ? " \"name\"" : "");
             block = info.block;
         }
         comment_print(&info, indent, out);
@@ -316,16 +375,14 @@ void aro_config_dump(const struct aro_config *config, FILE *out)
 {
     for (size_t i = 0; i < aro_config_keys_count;) {
         const char *block = aro_config_keys[i].block;
-        bool port = strcmp(block, "port") == 0, store = strcmp(block, "store") == 0;
-        unsigned copies = port ? config->ports : store ? config->has_store : 1;
+        unsigned copies = aro_config_copies(config, block);
         size_t first = i;
 
         while (i < aro_config_keys_count && strcmp(aro_config_keys[i].block, block) == 0)
             i++;
         for (unsigned n = 0; n < copies; n++) {
-            if (port || store)
-                fprintf(out, "\n%s \"%s\" {\n", block,
-                        port ? config->port[n].name : config->store_name);
+            if (is_titled(block))
+                fprintf(out, "\n%s \"%s\" {\n", block, aro_config_title(config, block, n));
             else if (*block != '\0')
                 fprintf(out, "\n%s {\n", block);
             dump_block(config, first, n, out);

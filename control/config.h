@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "cache/base/error.h"
+#include "control/origin/origins.h"
 #include "dataplane/dataplane.h"
 
 enum {
@@ -73,6 +74,10 @@ struct aro_config {
     char eal_args[ARO_EAL_ARGS_MAX][ARO_EAL_ARG_BYTES];
     unsigned eal_args_count;
 
+    uint64_t names_max;
+    struct aro_origin origin[ARO_ORIGINS_MAX];
+    unsigned origins;
+
     struct aro_port_config port[ARO_PORTS_MAX];
     unsigned ports;
 };
@@ -105,7 +110,11 @@ struct aro_key_info {
 bool aro_config_key(size_t i, struct aro_key_info *ret);
 const char *aro_change_name(enum aro_change change);
 
-/* The value of key i in block number `block_no` (ports; else 0) as text; returns text. */
+/* How many blocks of this kind there are, and the title of one ("" where they have none). */
+unsigned aro_config_copies(const struct aro_config *config, const char *block);
+const char *aro_config_title(const struct aro_config *config, const char *block, unsigned block_no);
+
+/* The value of key i in block number `block_no` as text; returns text. */
 enum { ARO_CONFIG_VALUE_BYTES = ARO_EAL_ARGS_MAX * (ARO_EAL_ARG_BYTES + 4) + 8 };
 char *aro_config_value(const struct aro_config *config, size_t i, unsigned block_no,
                        char text[ARO_CONFIG_VALUE_BYTES]);

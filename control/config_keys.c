@@ -11,12 +11,17 @@
 #define GIB (1024 * MIB)
 #define TIB (1024 * GIB)
 
+#define SECOND 1000000ull
+#define DAY    (86400 * SECOND)
+
 #define ROW(block, name, at, kind, min, max, initial, change, sentence)                            \
     {block, #name, at, ARO_KEY_##kind, min, max, initial, ARO_CHANGE_##change, sentence},
 #define KEY(block, name, field, ...)                                                               \
     ROW(block, name, offsetof(struct aro_config, field), __VA_ARGS__)
 #define PORT(name, field, ...)                                                                     \
     ROW("port", name, offsetof(struct aro_port_config, field), __VA_ARGS__)
+#define ORIGIN(name, field, ...)                                                                   \
+    ROW("origin", name, offsetof(struct aro_origin, field), __VA_ARGS__)
 
 /* clang-format off */
 const struct aro_key aro_config_keys[] = {
@@ -55,6 +60,30 @@ PORT(reply_via_gateway, reply_via_gateway, BOOL, 0, 1, "off", RESTART,
     "send answers to gateway_mac instead of the requester's Ethernet source")
 PORT(gateway_mac, gateway_mac, MAC, 0, 17, "00:00:00:00:00:00", RESTART,
     "Ethernet address of the gateway, for reply_via_gateway")
+
+ORIGIN(url, url, TEXT, 10, 255, NULL, RESTART,
+    "folder that may be fetched from, with a / at its end, for example http://10.0.0.5:8080/media/")
+ORIGIN(prefix, prefix, TEXT, 0, 255, "", RESTART,
+    "names that begin so lie there, for example cdn.example/; empty: the url without its scheme")
+ORIGIN(ttl, ttl_us, DURATION, 0, 30 * DAY, "10m", RESTART,
+    "how long a name is fresh when the origin does not say")
+ORIGIN(stale, stale_us, DURATION, 0, 365 * DAY, "1d", RESTART,
+    "how much longer a name is used while the origin fails")
+ORIGIN(negative_ttl, negative_ttl_us, DURATION, 0, DAY, "10s", RESTART,
+    "how long a refusal of the origin (404, 403) is remembered")
+ORIGIN(timeout, timeout_us, DURATION, SECOND, 600 * SECOND, "10s", RESTART,
+    "longest wait for a connection, and for more than 1 KiB/s of an answer")
+ORIGIN(connections, connections, COUNT, 1, 64, "8", RESTART,
+    "pulls at once; more wait")
+ORIGIN(rate, rate_bytes_per_s, RATE, 0, UINT64_MAX, "0", RESTART,
+    "bytes per second from this origin, all pulls together; 0: no limit")
+ORIGIN(max_object, max_object_bytes, BYTES, 1, 16 * TIB, "16GiB", RESTART,
+    "largest object that is fetched")
+ORIGIN(ca_file, ca_file, TEXT, 0, 255, "", RESTART,
+    "certificates of the authorities to believe for https, PEM; empty: the system's")
+
+KEY("names", max, names_max, COUNT, 16, 100000000, "100000", RESTART,
+    "rows of the table of names; the oldest leave")
 
 KEY("dataplane", lcores, lcores, LCORES, 1, ARO_LCORES_MAX, "{1}", RESTART,
     "CPUs that run the packet path; number n runs on CPU n, or on any CPU when n does not exist")

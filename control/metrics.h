@@ -15,6 +15,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/store.h"
+#include "control/origin/stats.h"
 #include "control/server.h"
 
 struct aro_control_stats {
@@ -29,10 +30,11 @@ struct aro_metrics {
     struct aro_cache_stats cache;
     struct aro_store_stats store; /* zero without a store */
     struct aro_control_stats control;
+    struct aro_origin_stats origin;
 };
 
 struct aro_metric {
-    const char *group; /* "cache", "store", "control" */
+    const char *group; /* "cache", "store", "control", "origin" */
     const char *name;
     const char *sentence;
     size_t offset; /* in struct aro_metrics */

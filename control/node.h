@@ -10,9 +10,11 @@
 #include "cache/disk/store.h"
 #include "control/config.h"
 #include "control/content.h"
+#include "control/held.h"
 #include "control/jobs.h"
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/origin/resolver.h"
 #include "control/rpc.h"
 #include "control/server.h"
 
@@ -42,6 +44,9 @@ struct aro_node {
     struct aro_rpc *rpc;
     struct aro_server *server;
     struct aro_jobs *jobs;
+    struct aro_held_calls *held; /* calls that wait for a name or for chunks */
+    unsigned table_calls;        /* that wait for the table of names */
+    struct aro_resolver *resolver;
 
     struct aro_watch signal_watch, ring_watch, dataplane_watch;
     struct aro_chore housekeeping;

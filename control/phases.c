@@ -306,6 +306,33 @@ static void server_stop(struct aro_node *node)
     aro_jobs_destroy(node->jobs);
 }
 
+/* ---- names and origins ---- */
+
+static int origin_start(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_resolver_config config = {
+        .loop = node->loop,
+        .content = node->content,
+        .log = &node->log,
+        .origins = {.list = node->config.origin, .count = node->config.origins},
+        .store_dir = node->config.has_store ? node->config.store_path : NULL,
+        .names_max = node->config.names_max,
+        .region_bytes = node->config.cache_memory_bytes,
+    };
+
+    node->held = aro_held_create(node->loop);
+    node->resolver = aro_resolver_create(&config); /* its turn follows the server's */
+    if (node->held == NULL || node->resolver == NULL)
+        return fail_resource(error, "names and origins");
+    return 0;
+}
+
+static void origin_stop(struct aro_node *node)
+{
+    aro_resolver_destroy(node->resolver);
+    aro_held_destroy(node->held);
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -322,7 +349,8 @@ static const struct {
     {"store", store_start, store_stop},             /* */
     {"content", content_start, content_stop},       /* */
     {"dataplane", dataplane_start, dataplane_stop}, /* */
-    {"server", server_start, server_stop},
+    {"server", server_start, server_stop},          /* */
+    {"origin", origin_start, origin_stop},
 };
 
 enum { PHASES = sizeof(phases) / sizeof(phases[0]) };
@@ -377,6 +405,12 @@ int aro_node_start(struct aro_node *node, struct aro_error *error)
     return 0;
 }
 
+static bool is_busy(const struct aro_node *node)
+{
+    return aro_jobs_now(node->jobs) > 0 || node->table_calls > 0 ||
+           aro_resolver_is_busy(node->resolver);
+}
+
 void aro_node_run(struct aro_node *node)
 {
     uint64_t began_ns;
@@ -384,7 +418,9 @@ void aro_node_run(struct aro_node *node)
     aro_loop_run(node->loop, &node->stop);
     began_ns = aro_now_ns();
     aro_jobs_stop(node->jobs);
-    while (aro_jobs_now(node->jobs) > 0 && aro_now_ns() - began_ns < STOP_JOBS_NS_MAX)
+    aro_held_stop(node->held);
+    aro_resolver_stop(node->resolver);
+    while (is_busy(node) && aro_now_ns() - began_ns < STOP_JOBS_NS_MAX)
         aro_loop_once(node->loop, 1);
 }
 

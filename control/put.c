@@ -34,11 +34,12 @@ static void fail_store(struct aro_put *put, int error)
         aro_put_fail(put, ARO_E_STORE_FAILED, text);
 }
 
-static unsigned slots_for(uint64_t region_bytes, uint32_t chunk_bytes)
+static unsigned slots_for(uint64_t region_bytes, uint64_t window_bytes, uint32_t chunk_bytes)
 {
-    uint64_t window_bytes = ARO_PUT_WINDOW_BYTES;
     uint64_t slots;
 
+    if (window_bytes == 0)
+        window_bytes = ARO_PUT_WINDOW_BYTES;
     if (window_bytes > region_bytes / 8)
         window_bytes = region_bytes / 8;
     slots = window_bytes / chunk_bytes;
@@ -77,12 +78,14 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     if (aro_put_source_init(&put->source, config->fd, error) != 0)
         goto fail;
     put->content = config->content;
+    put->published = config->published;
+    put->arg = config->arg;
     put->manifests_last = &put->manifests;
     put->object.chunk_bytes = config->chunk_bytes;
     snprintf(put->object.label, sizeof(put->object.label), "%s", config->label);
     aro_cache_stats(aro_content_cache(config->content), &stats);
     put->memory_bytes = stats.bytes_total - stats.bytes_total / 4;
-    put->slots = slots_for(stats.bytes_total, config->chunk_bytes);
+    put->slots = slots_for(stats.bytes_total, config->window_bytes, config->chunk_bytes);
     for (unsigned i = 0; i < put->slots; i++)
         put->slot[i].put = put;
     put->mark = store != NULL ? aro_store_mark(store) : 0;
@@ -135,12 +138,15 @@ static void slot_publish(struct slot *slot)
 
     slot->entry = NULL;
     slot->state = SLOT_FREE;
-    if (aro_content_store(put->content) != NULL)
-        return; /* it can be read again from disk whenever memory has no room */
-    if (result == 0)
-        put->new_bytes += slot->want_bytes;
-    else if (result != -EEXIST)
-        aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
+    /* with a store it can be read again from disk whenever memory has no room */
+    if (aro_content_store(put->content) == NULL) {
+        if (result == 0)
+            put->new_bytes += slot->want_bytes;
+        else if (result != -EEXIST)
+            aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
+    }
+    if (put->published != NULL && slot->number != ARO_PUT_MANIFEST && !put->failed)
+        put->published(put->arg, slot->number, &slot->claim->id, slot->want_bytes);
 }
 
 static void on_stored(struct aro_store_op *op, int result)
@@ -245,7 +251,7 @@ static void hashed(struct slot *slot)
                                       : "no memory for a manifest");
         return;
     }
-    put->object.chunks++;
+    slot->number = put->object.chunks++;
     put->next_hash++;
     if (claim(put, slot))
         slot->state = SLOT_STORING;
@@ -288,6 +294,7 @@ static void place_manifest(struct aro_put *put, uint64_t now_ns)
     memcpy(slot->entry->data, manifest->bytes, manifest->len_bytes);
     memset(slot->entry->data + manifest->len_bytes, 0, -manifest->len_bytes & 4095);
     slot->entry->id = manifest->id;
+    slot->number = ARO_PUT_MANIFEST;
     slot->want_bytes = manifest->len_bytes;
     slot->state = SLOT_STORING;
     put->manifests = manifest->next;
@@ -448,6 +455,12 @@ void aro_put_cancel(struct aro_put *put)
 {
     if (put->phase == PHASE_TAKING)
         aro_put_fail(put, ARO_E_JOB_CANCELLED, "the put was cancelled");
+}
+
+void aro_put_abort(struct aro_put *put, const struct aro_error *error)
+{
+    if (put->phase == PHASE_TAKING)
+        aro_put_fail(put, error->id, error->text);
 }
 
 uint64_t aro_put_done_bytes(const struct aro_put *put)

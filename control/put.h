@@ -29,9 +29,14 @@ enum {
 
 struct aro_put_config {
     struct aro_content *content;
-    int fd;               /* owned from here */
-    uint32_t chunk_bytes; /* a multiple of 4 KiB in 4 KiB..1 MiB */
-    const char *label;    /* cut to what an object record holds */
+    int fd;                /* owned from here */
+    uint32_t chunk_bytes;  /* a multiple of 4 KiB in 4 KiB..1 MiB */
+    const char *label;     /* cut to what an object record holds */
+    uint32_t window_bytes; /* in flight at most; 0: ARO_PUT_WINDOW_BYTES */
+    /* A chunk can be fetched from now on (the object is not there yet). Not in order. May be NULL.
+     */
+    void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);
+    void *arg;
 };
 
 struct aro_put_result {
@@ -48,6 +53,8 @@ void aro_put_destroy(struct aro_put *put);
 /* One turn: ms until the next one (0: at once), or -1: over (aro_put_result tells how). */
 int aro_put_turn(struct aro_put *put, uint64_t now_ns);
 void aro_put_cancel(struct aro_put *put);
+/* The source turned out bad: the put fails with this error, unless it had ended. */
+void aro_put_abort(struct aro_put *put, const struct aro_error *error);
 
 /* Bytes hashed so far; bytes in all, 0: unknown (a pipe). */
 uint64_t aro_put_done_bytes(const struct aro_put *put);

@@ -25,8 +25,11 @@ struct slot {
     struct aro_io io;
     struct aro_store_op op;
     uint64_t offset_bytes;
+    uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
     uint32_t want_bytes, filled_bytes, hashed_bytes;
 };
+
+#define ARO_PUT_MANIFEST UINT64_MAX
 
 /* A manifest that the builder emitted: it waits for memory of its own. */
 struct manifest {
@@ -46,6 +49,8 @@ enum phase {
 struct aro_put {
     enum phase phase;
     struct aro_content *content;
+    void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);
+    void *arg; /* of published */
     struct aro_put_source source;
     struct aro_sha256_pair *sha; /* part: the chunk being hashed */
     struct aro_manifest_builder *builder;

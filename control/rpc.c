@@ -62,26 +62,50 @@ static void send_message(struct aro_client *client, json_t *message)
     json_decref(message);
 }
 
-/* "data" of an error: {"id", "cause", "remedy", "exit_code"}. */
-static json_t *error_data(enum aro_error_id id)
+/* May the same request bring another answer a little later? */
+static bool is_retryable(enum aro_error_id id)
+{
+    switch (id) {
+    case ARO_E_CLIENTS_FULL:
+    case ARO_E_JOBS_FULL:
+    case ARO_E_JOB_CANCELLED:
+    case ARO_E_MEMORY_TIGHT:
+    case ARO_E_ORIGIN_DOWN:
+    case ARO_E_ORIGIN_BUSY:
+    case ARO_E_ORIGIN_LENGTH:
+    case ARO_E_ORIGIN_CHANGED:
+    case ARO_E_NAME_WAIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* "data" of an error: {"id", "cause", "remedy", "exit_code", "retryable"}. */
+json_t *aro_error_data(enum aro_error_id id)
 {
     const struct aro_error_info *info = aro_error_info((int)id);
     char tag[16];
 
     if (info == NULL)
         return json_null();
-    return json_pack("{s:s, s:s, s:s, s:i}", "id", aro_error_tag(id, tag), "cause", info->cause,
-                     "remedy", info->remedy, "exit_code", info->exit_code);
+    return json_pack("{s:s, s:s, s:s, s:i, s:b}", "id", aro_error_tag(id, tag), "cause",
+                     info->cause, "remedy", info->remedy, "exit_code", info->exit_code, "retryable",
+                     is_retryable(id));
 }
 
-/* id: borrowed; NULL becomes null. */
+/* id: borrowed; NULL becomes null. more: further members of data, borrowed; NULL: none. */
 static void send_error(struct aro_rpc *rpc, struct aro_client *client, json_t *id, int code,
-                       const struct aro_error *error)
+                       const struct aro_error *error, json_t *more)
 {
+    json_t *data = aro_error_data(error->id);
+
+    if (more != NULL)
+        json_object_update(data, more);
     rpc->errors++;
     send_message(client, json_pack("{s:s, s:i, s:O?, s:{s:i, s:s, s:o}}", "jsonrpc", "2.0", "api",
                                    ARO_API_VERSION, "id", id, "error", "code", code, "message",
-                                   error->text, "data", error_data(error->id)));
+                                   error->text, "data", data));
 }
 
 static void call_destroy(struct aro_call *call)
@@ -114,11 +138,17 @@ void aro_call_reply(struct aro_call *call, json_t *result)
     call_destroy(call);
 }
 
-void aro_call_fail(struct aro_call *call, const struct aro_error *error)
+void aro_call_fail_with(struct aro_call *call, const struct aro_error *error, json_t *data)
 {
     if (call->client != NULL && call->id != NULL)
-        send_error(call->rpc, call->client, call->id, CODE_COMMAND, error);
+        send_error(call->rpc, call->client, call->id, CODE_COMMAND, error, data);
+    json_decref(data);
     call_destroy(call);
+}
+
+void aro_call_fail(struct aro_call *call, const struct aro_error *error)
+{
+    aro_call_fail_with(call, error, NULL);
 }
 
 void aro_call_progress(const struct aro_call *call, unsigned job, uint64_t done, uint64_t total)
@@ -274,14 +304,14 @@ void aro_rpc_line(void *arg, struct aro_client *client, const char *text, size_t
     if (text == NULL) {
         aro_error_set(&error, ARO_E_REQUEST_SYNTAX, "the line is longer than %d bytes",
                       ARO_LINE_BYTES_MAX);
-        send_error(rpc, client, NULL, CODE_REQUEST, &error);
+        send_error(rpc, client, NULL, CODE_REQUEST, &error, NULL);
         return;
     }
     request = json_loadb(text, len_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &parse_error);
     if (request == NULL) {
         aro_error_set(&error, ARO_E_REQUEST_SYNTAX, "not JSON, at byte %d: %s",
                       parse_error.position, parse_error.text);
-        send_error(rpc, client, NULL, CODE_PARSE, &error);
+        send_error(rpc, client, NULL, CODE_PARSE, &error, NULL);
         return;
     }
     id = json_object_get(request, "id");
@@ -289,8 +319,8 @@ void aro_rpc_line(void *arg, struct aro_client *client, const char *text, size_t
     if (code == 0)
         start_call(rpc, client, command, json_object_get(request, "params"), id);
     else if (id != NULL || code == CODE_REQUEST)
-        send_error(rpc, client, json_is_string(id) || json_is_integer(id) ? id : NULL, code,
-                   &error);
+        send_error(rpc, client, json_is_string(id) || json_is_integer(id) ? id : NULL, code, &error,
+                   NULL);
     json_decref(request);
 }
 

@@ -44,6 +44,10 @@ void aro_rpc_gone(void *rpc, struct aro_client *client);
 /* Answers and frees the call. result: a new reference, NULL: out of memory. */
 void aro_call_reply(struct aro_call *call, json_t *result);
 void aro_call_fail(struct aro_call *call, const struct aro_error *error);
+/* The same with further members of "data": a new reference; NULL: none. */
+void aro_call_fail_with(struct aro_call *call, const struct aro_error *error, json_t *data);
+/* "data" of an error with this id; NULL: no memory. */
+json_t *aro_error_data(enum aro_error_id id);
 /* A notification "progress" on the call's connection. */
 void aro_call_progress(const struct aro_call *call, unsigned job, uint64_t done, uint64_t total);
 

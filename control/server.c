@@ -212,6 +212,11 @@ static void on_ready(struct aro_watch *watch, uint32_t events)
 
 /* ---- clients ---- */
 
+size_t aro_client_unread_bytes(const struct aro_client *client)
+{
+    return client->output_bytes - client->output_sent;
+}
+
 bool aro_client_is_operator(const struct aro_client *client)
 {
     return client->uid == 0 || client->uid == client->server->config.operator_uid;

@@ -60,6 +60,8 @@ struct aro_client *aro_server_adopt(struct aro_server *server, int fd);
 
 /* Sends text and a newline, now or when the client reads. Overflow drops the client later. */
 void aro_client_send(struct aro_client *client, const char *text, size_t len_bytes);
+/* What it was sent and has not read. */
+size_t aro_client_unread_bytes(const struct aro_client *client);
 bool aro_client_is_operator(const struct aro_client *client);
 uid_t aro_client_uid(const struct aro_client *client);
 /* While held, a client that closed its sending side still gets answers. */

@@ -15,6 +15,10 @@
     {                                                                                              \
         ARO_PARAM_FLAG, name, false, false, 0, 1, help                                             \
     }
+#define TEXT(name, required, positional, max, help)                                                \
+    {                                                                                              \
+        ARO_PARAM_TEXT, name, required, positional, 1, max, help                                   \
+    }
 #define COUNT(name, required, positional, min, max, help)                                          \
     {                                                                                              \
         ARO_PARAM_COUNT, name, required, positional, min, max, help                                \
@@ -54,6 +58,36 @@ const struct aro_command aro_commands[] = {
     {"verify", ARO_ROLE_OPERATE, true, false,
      "Read objects back and check every digest",
      {OBJECT_ID(false, "only this object (default: all)")}},
+    {"pull", ARO_ROLE_OPERATE, true, false,
+     "Fetch a URL of a configured origin, even if its name is still fresh",
+     {TEXT("url", true, true, 1535, "for example http://10.0.0.5:8080/film.mp4"),
+      TEXT("name", false, false, 1023, "name it gets (default: by the origin's prefix)"),
+      {ARO_PARAM_BYTES, "chunk_bytes", false, false, 4096, ARO_CHUNK_BYTES_MAX,
+       "chunk size, a multiple of 4 KiB (default 64KiB)"}}},
+    {"resolve", ARO_ROLE_READ, false, false,
+     "The object behind a name; what is not here is fetched from its origin",
+     {TEXT("name", true, true, 1023, "for example cdn.example/film.mp4"),
+      COUNT("wait_ms", false, false, 0, ARO_HELD_MS_MAX, "wait at most so long (default 10000)")}},
+    {"chunks", ARO_ROLE_READ, false, false,
+     "Chunks of a pull that can be fetched already, in order",
+     {COUNT("pull", true, true, 1, UINT32_MAX, "number of the pull, from resolve"),
+      COUNT("after", false, false, 0, UINT32_MAX, "skip so many chunks (default 0)"),
+      COUNT("wait_ms", false, false, 0, ARO_HELD_MS_MAX, "wait so long for more (default 0)")}},
+    {"names", ARO_ROLE_READ, false, false,
+     "The table of names, in alphabetical order",
+     {TEXT("prefix", false, true, 1023, "only names that begin so"),
+      TEXT("after", false, false, 1023, "only names behind this one"),
+      COUNT("limit", false, false, 1, ARO_NAMES_MAX, "list at most so many")}},
+    {"purge", ARO_ROLE_OPERATE, false, false,
+     "Forget names, so that their origin is asked again; their objects stay (see evict)",
+     {TEXT("name", false, true, 1023, "this name"),
+      TEXT("prefix", false, false, 1023, "every name that begins so"),
+      TEXT("url", false, false, 1535, "every name of this URL")}},
+    {"name", ARO_ROLE_OPERATE, false, false,
+     "Give a name to an object that is here; it never expires",
+     {TEXT("name", true, true, 1023, "for example cdn.example/film.mp4"),
+      OBJECT_ID(true, "object, or sha256:<digest of whole content>"),
+      TEXT("type", false, false, 127, "its content type, for example video/mp4")}},
     {"config", ARO_ROLE_READ, false, false,
      "The effective configuration", {{0}}},
     {"job", ARO_ROLE_READ, false, false,

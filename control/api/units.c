@@ -32,7 +32,10 @@ static const struct unit rate_units[] = {
     {"kbit", 1000},          {"bit", 1},           {NULL, 0},
 };
 
-static const struct unit time_units[] = {{"s", 1000000}, {"ms", 1000}, {"us", 1}, {NULL, 0}};
+static const struct unit time_units[] = {
+    {"d", 86400000000}, {"h", 3600000000}, {"m", 60000000}, {"s", 1000000},
+    {"ms", 1000},       {"us", 1},         {NULL, 0},
+};
 
 /* The integer in front; *ret_unit is what follows. */
 static int number(const char *text, uint64_t *ret, const char **ret_unit)

@@ -16,7 +16,7 @@ enum { ARO_UNITS_TEXT = 32 };
 int aro_count_parse(const char *text, uint64_t *ret);            /* plain integer */
 int aro_bytes_parse(const char *text, uint64_t *ret_bytes);      /* B kB MB GB TB KiB .. TiB */
 int aro_rate_parse(const char *text, uint64_t *ret_bytes_per_s); /* kbit .. Tbit, or bytes */
-int aro_duration_parse(const char *text, uint64_t *ret_us);      /* us ms s */
+int aro_duration_parse(const char *text, uint64_t *ret_us);      /* us ms s m h d */
 
 /* Exact: parses back to the same value. Return text. */
 char *aro_bytes_exact(uint64_t bytes, char text[ARO_UNITS_TEXT]);

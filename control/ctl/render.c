@@ -208,6 +208,101 @@ static void put(const json_t *r, const struct aro_style *style, FILE *out)
             text(r, "digest"));
 }
 
+static void pull(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    char size[ARO_UNITS_TEXT], rate[ARO_UNITS_TEXT];
+    double seconds = (double)number(r, "elapsed_us") / 1e6;
+
+    (void)style;
+    fprintf(out, "%s\n%s in %llu chunks, %s, %.2f s", text(r, "object"),
+            aro_bytes_human(number(r, "bytes"), size), number(r, "chunks"),
+            flag(r, "unchanged") ? "unchanged at the origin"
+            : flag(r, "durable") ? "durable"
+                                 : "in memory only",
+            seconds);
+    if (!flag(r, "unchanged") && seconds > 0)
+        fprintf(out, " (%s)", aro_rate_human((double)number(r, "bytes") / seconds, rate));
+    fprintf(out, "\n%s\nname %s\n", text(r, "digest"), text(r, "name"));
+}
+
+static void resolve(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    const json_t *ttl = json_object_get(r, "ttl_s");
+    char size[ARO_UNITS_TEXT];
+
+    (void)style;
+    if (strcmp(text(r, "state"), "arriving") == 0) {
+        fprintf(out, "arriving: pull %llu, %s of %s; aroctl chunks %llu\n", number(r, "pull"),
+                json_is_integer(json_object_get(r, "bytes"))
+                    ? aro_bytes_human(number(r, "bytes"), size)
+                    : "an unknown size",
+                *text(r, "type") != '\0' ? text(r, "type") : "unknown type", number(r, "pull"));
+        return;
+    }
+    fprintf(out, "%s\n%s, %s, %llu s old, ", text(r, "object"),
+            aro_bytes_human(number(r, "bytes"), size),
+            *text(r, "type") != '\0' ? text(r, "type") : "unknown type", number(r, "age_s"));
+    if (flag(r, "stale"))
+        fputs("STALE: the origin fails\n", out);
+    else if (json_is_integer(ttl))
+        fprintf(out, "fresh for %llu s\n", number(r, "ttl_s"));
+    else
+        fputs("set by hand\n", out);
+}
+
+static void chunks(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    const json_t *at;
+    size_t i;
+
+    (void)style;
+    json_array_foreach(json_object_get(r, "chunks"), i, at)
+        fprintf(out, "c-%s\n", json_string_value(at));
+    fprintf(out, "pull %llu is %s; %llu chunks listed so far%s%s%s\n", number(r, "pull"),
+            text(r, "state"), number(r, "next"), *text(r, "object") != '\0' ? ": " : "",
+            text(r, "object"), text(json_object_get(r, "error"), "message"));
+}
+
+static void names(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    struct aro_table *table = aro_table_create("NAME|OBJECT|>SIZE|TYPE|EXPIRES|HERE");
+    long long now = (long long)time(NULL);
+    char size[ARO_UNITS_TEXT];
+    const json_t *at;
+    size_t i;
+
+    json_array_foreach(json_object_get(r, "names"), i, at)
+    {
+        const json_t *expires = json_object_get(at, "expires_unix");
+        aro_table_add(table, "%s", text(at, "name"));
+        aro_table_add(table, "%s", text(at, "object"));
+        aro_table_add(table, "%s", aro_bytes_human(number(at, "bytes"), size));
+        aro_table_add(table, "%s", text(at, "type"));
+        if (!json_is_integer(expires))
+            aro_table_add(table, "never");
+        else if (json_integer_value(expires) <= now)
+            aro_table_add(table, "%lld s ago", now - (long long)json_integer_value(expires));
+        else
+            aro_table_add(table, "in %lld s", (long long)json_integer_value(expires) - now);
+        aro_table_add(table, "%s", yes(flag(at, "here")));
+    }
+    aro_table_print(table, style->bold, out);
+    if (flag(r, "more"))
+        fputs("more with --after NAME\n", out);
+}
+
+static void purge(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    (void)style;
+    fprintf(out, "%llu names forgotten; their objects stay\n", number(r, "purged"));
+}
+
+static void name(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    (void)style;
+    fprintf(out, "%s is %s\n", text(r, "name"), text(r, "object"));
+}
+
 static void whereabouts(const json_t *r, const struct aro_style *style, FILE *out)
 {
     char size[ARO_UNITS_TEXT], chunk[ARO_UNITS_TEXT], when[32];
@@ -361,7 +456,9 @@ static const struct {
     {"stat", whereabouts, NULL},   {"evict", evict, NULL},       {"flush", flush, NULL},
     {"verify", verify, NULL},      {"config", config, "blocks"}, {"job", jobs, "jobs"},
     {"cancel", cancel, NULL},      {"explain", explain, NULL},   {"version", version, NULL},
-    {"schema", schema, "methods"}, {"stop", stop, NULL},
+    {"schema", schema, "methods"}, {"stop", stop, NULL},         {"pull", pull, NULL},
+    {"resolve", resolve, NULL},    {"chunks", chunks, NULL},     {"names", names, "names"},
+    {"purge", purge, NULL},        {"name", name, NULL},
 };
 
 static void print_json(const json_t *value, FILE *out)

@@ -79,6 +79,26 @@ Test(config, values_of_every_kind_are_understood)
     cr_assert(config.port[0].reply_via_gateway);
 }
 
+Test(config, origins_have_defaults_of_their_own_and_one_form)
+{
+    static struct aro_config config;
+    struct aro_error error = {0};
+    const char *text = "origin \"a\" { url = \"HTTP://A.Example:80\" ttl = 1h rate = 1Gbit }\n"
+                       "origin \"b\" { url = \"https://b.example/x/\" prefix = \"cdn/\" }\n" PORT;
+
+    cr_assert_eq(read_text(text, &config, &error), 0, "%s", error.text);
+    cr_assert_eq(config.origins, 2);
+    cr_assert_str_eq(config.origin[0].url, "http://a.example/");
+    cr_assert_str_eq(config.origin[0].prefix, "a.example/");
+    cr_assert_eq(config.origin[0].ttl_us, 3600000000);
+    cr_assert_eq(config.origin[0].rate_bytes_per_s, 125000000);
+    cr_assert_str_eq(config.origin[1].name, "b");
+    cr_assert_str_eq(config.origin[1].prefix, "cdn/");
+    cr_assert_eq(config.origin[1].ttl_us, 600000000);
+    cr_assert_eq(config.origin[1].connections, 8);
+    cr_assert_eq(config.names_max, 100000);
+}
+
 Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
 {
     static const struct {
@@ -123,6 +143,16 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
          2005, ":", "wants lcore 1"},
         {"port \"a\" { device = x addresses = {\"10.9.0.1/8\"} reply_via_gateway = on }", 2005, ":",
          "no gateway_mac"},
+        {"origin \"o\" { }\n" PORT, 2007, ":1:", "needs 'url'"},
+        {"origin \"o\" { url = \"http://a.example/x\" }\n" PORT, 2004, ":", "is no folder"},
+        {"origin \"o\" { url = \"http://a.example/../\" }\n" PORT, 2004, ":", "is no folder"},
+        {"origin \"o\" { url = \"http://a.example/\" prefix = \"cdn\" }\n" PORT, 2004, ":",
+         "is not like cdn.example/media/"},
+        {"origin \"o\" { url = \"http://a.example/\" ttl = 10 }\n" PORT, 2004, ":1:", "origin.ttl"},
+        {"origin \"o\" { url = \"http://a.example/\" }\n"
+         "origin \"p\" { url = \"http://A.example:80/\" }\n" PORT,
+         2005, ":", "the same prefix"},
+        {"names { max = 1 }\n" PORT, 2004, ":1:", "names.max"},
         {PORT "port \"b\" { device = net_null0 addresses = {\"10.9.0.2/8\"} }", 2005, ":",
          "same device"},
     };
@@ -159,6 +189,7 @@ Test(config, the_dump_reads_back_to_the_same_dump)
     FILE *out;
 
     cr_assert_eq(read_text("store \"s\" { path = \"/srv/x\" size = 3GB }\n"
+                           "origin \"o\" { url = \"http://a.example/\" stale = 2d }\n"
                            "limits { ceiling = 7Mbit }\neal { args = {\"-v\", \"--x=1\"} }\n" PORT,
                            &config, &error),
                  0, "%s", error.text);

@@ -19,9 +19,9 @@ import tempfile
 import time
 import unittest
 
+import namespace
 from node import Node, links, wait_until
 
-INSIDE = "ARO_TEST_WIRES_INSIDE"
 AROCACHED, AROGET, MEMIF_CLIENT, PROFILES = map(os.path.abspath, sys.argv[1:5])
 FILE_BYTES = 24 << 20
 CHUNK_BYTES = 65536
@@ -29,20 +29,7 @@ CHAINS = "external buffers: the device takes packets of several segments"
 NO_CHAINS = "copy: the device does not take packets of several segments"
 AF_XDP = "net_af_xdp{0},iface=va{0},start_queue=0,queue_count=1,busy_budget=0"
 AF_PACKET = "net_af_packet{0},iface=va{0},framesz=2048,blocksz=65536,framecnt=4096"
-is_root = "root" == os.environ.get(INSIDE)
-
-
-def enter_namespace():
-    """Replaces this process by itself inside; returns only when that is impossible."""
-    root = os.geteuid() == 0
-    unshare = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    unshare += [] if root else ["--user", "--map-root-user"]
-    tried = subprocess.run([*unshare, "true"], capture_output=True, text=True)
-    if tried.returncode != 0:
-        print(f"skipped: no network namespace can be made: {tried.stderr.strip()}")
-        sys.exit(77)
-    os.environ[INSIDE] = "root" if root else "user"
-    os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+is_root = namespace.is_root()
 
 
 def sha256(path):
@@ -378,8 +365,7 @@ class Wires(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if INSIDE not in os.environ:
-        enter_namespace()
+    namespace.enter()
     started = time.monotonic()
     result = unittest.main(argv=[sys.argv[0], *sys.argv[5:]], verbosity=2, exit=False).result
     print(f"{time.monotonic() - started:.1f} s")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the seed corpora: corpus.py FOLDER makes FOLDER/packet and FOLDER/manifest.
+"""Writes the seed corpora: corpus.py FOLDER makes FOLDER/packet, FOLDER/manifest and FOLDER/origin.
 
 The files are committed; run this again after the wire format or the manifest changed.
 """
@@ -74,10 +74,22 @@ MANIFESTS = {
     "truncated": manifest()[:-1], "trailing": manifest() + b"x", "total": manifest(total=70000),
     "length": manifest(lengths=(65535, 1), total=65537),
 }
+ORIGINS = {
+    "plain": b"HTTP/1.1 200 OK\nContent-Length: 5\nContent-Type: video/mp4\nETag: \"1-2\"\nAccept-Ranges: bytes\n",
+    "fresh": b"Cache-Control: public, s-maxage=\"60\", max-age=5, no-cache=\"x\"\nAge: 7\nExpires: 0\n",
+    "dates": b"Date: Sun, 06 Nov 1994 08:49:37 GMT\nExpires: Sunday, 06-Nov-94 08:49:37 GMT\n"
+             b"Last-Modified: Sun Nov  6 08:49:37 1994\n",
+    "range": b"HTTP/1.1 206 x\nContent-Range: bytes 1-4/5\nContent-Length: 4\nETag: W/\"w\"\n",
+    "twice": b"Content-Length: 5\nContent-Length: 6\nTransfer-Encoding: gzip, chunked\n",
+    "redirect": b"HTTP/1.1 302 x\nLocation: ../b?c#d\n//b.example:8443/x\n?q\n/media/%2e%2E/x\n",
+    "urls": b"http://a.example/media/a\nHTTPS://B.example:08443/x?y\nhttp://[2001:db8::1]:80/\nhttp://u@a.example/\n",
+    "names": b"cdn.example/a/b?c=%20\ncdn.example/b/x\ncdn.example/../x\ncdn.example/%5c..%2fx\n",
+    "junk": bytes(range(256)), "empty": b"",
+}
 
 
 def main():
-    for kind, files in (("packet", PACKETS), ("manifest", MANIFESTS)):
+    for kind, files in (("packet", PACKETS), ("manifest", MANIFESTS), ("origin", ORIGINS)):
         folder = os.path.join(sys.argv[1], kind)
         os.makedirs(folder, exist_ok=True)
         for name, content in files.items():
