@@ -8,6 +8,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/store.h"
+#include "control/api/notify.h"
 #include "control/config.h"
 #include "control/content.h"
 #include "control/jobs.h"
@@ -17,6 +18,7 @@
 #include "control/server.h"
 
 struct aro_eal;
+struct aro_observer;
 
 struct aro_node {
     struct aro_config config;
@@ -24,6 +26,8 @@ struct aro_node {
     struct aro_log log;
     bool stop; /* leave the loop */
     uint64_t started_ns;
+    uint64_t started_unix_ms;
+    struct aro_notify notify; /* the service manager */
 
     int lock_fd;
     int signal_fd;
@@ -42,6 +46,7 @@ struct aro_node {
     struct aro_rpc *rpc;
     struct aro_server *server;
     struct aro_jobs *jobs;
+    struct aro_observer *observer;
 
     struct aro_watch signal_watch, ring_watch, dataplane_watch;
     struct aro_chore housekeeping;
