@@ -39,6 +39,10 @@ void aro_handle_stat(void *node, struct aro_call *call);
 void aro_handle_evict(void *node, struct aro_call *call);
 void aro_handle_verify(void *node, struct aro_call *call);
 
+struct aro_metrics;
+/* Every value of control/metrics.c now. */
+void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret);
+
 /* {"id", "digest", "bytes", "chunks", "chunk_bytes", "label", "created_ns"}. NULL: no memory. */
 json_t *aro_object_json(const struct aro_object *object);
 

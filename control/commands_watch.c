@@ -7,19 +7,21 @@
 #include "control/commands.h"
 #include "control/config_values.h"
 #include "control/metrics.h"
+#include "control/watch/observe.h"
 
 static json_t *integer(uint64_t value)
 {
     return json_integer((json_int_t)value);
 }
 
-static void read_metrics(struct aro_node *node, struct aro_metrics *ret)
+void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret)
 {
     memset(ret, 0, sizeof(*ret));
     aro_cache_stats(node->cache, &ret->cache);
     if (node->store != NULL)
         aro_store_stats(node->store, &ret->store);
     aro_server_stats(node->server, &ret->control.server);
+    aro_observer_http_stats(node->observer, &ret->control.http);
     ret->control.requests = aro_rpc_requests(node->rpc);
     ret->control.errors = aro_rpc_errors(node->rpc);
     ret->control.jobs_now = aro_jobs_now(node->jobs);
@@ -38,7 +40,8 @@ static json_t *group_json(const struct aro_metrics *metrics, const char *group)
         uint64_t value = aro_metric_read(metrics, metric);
         if (strcmp(metric->group, group) == 0)
             json_object_set_new(json, metric->name,
-                                metric->flag ? json_boolean(value) : integer(value));
+                                metric->kind == ARO_METRIC_FLAG ? json_boolean(value)
+                                                                : integer(value));
     }
     return json;
 }
@@ -98,7 +101,7 @@ void aro_handle_stats(void *arg, struct aro_call *call)
     struct aro_metrics metrics;
 
     aro_dataplane_counters(node->dataplane, &counters);
-    read_metrics(node, &metrics);
+    aro_node_metrics(node, &metrics);
     aro_call_reply(
         call,
         json_pack("{s:o, s:o, s:o, s:o?, s:o, s:o}", "dataplane", counters_json(&counters),
@@ -238,7 +241,7 @@ void aro_handle_status(void *arg, struct aro_call *call)
     struct aro_metrics metrics;
     json_t *json;
 
-    read_metrics(node, &metrics);
+    aro_node_metrics(node, &metrics);
     json = json_pack(
         "{s:s, s:I, s:I, s:i, s:s, s:s}", "version", ARO_VERSION, "pid", (json_int_t)getpid(),
         "uptime_us", (json_int_t)((aro_now_ns() - node->started_ns) / 1000), "service_port",

@@ -193,6 +193,8 @@ static int set_block(const struct aro_settings *settings, const struct aro_setti
         if (set_one(settings, block, &block->settings[i], base, error) != 0)
             return -1;
     }
+    if (strcmp(block->name, "http") == 0)
+        config->http_listen_given = has_setting(block, "listen");
     return require_keys(settings, block, error);
 }
 

@@ -69,6 +69,9 @@ struct aro_config {
     uint64_t socket_mode;
     char socket_group[32];
 
+    char http_listen[64];   /* "": off */
+    bool http_listen_given; /* by the file: then it must work */
+
     uint64_t eal_memory_bytes; /* 0: from the number of queues */
     uint64_t eal_hugepages;
     char eal_args[ARO_EAL_ARGS_MAX][ARO_EAL_ARG_BYTES];

@@ -116,6 +116,9 @@ KEY("control", mode, socket_mode, MODE, 0, 0777, "0660", RESTART,
 KEY("control", group, socket_group, TEXT, 0, 31, "", RESTART,
     "group that owns the control socket; empty: the daemon's")
 
+KEY("http", listen, http_listen, ENDPOINT, 0, 63, "127.0.0.1:9501", RESTART,
+    "ADDRESS:PORT for /metrics, /healthz, /readyz on the kernel's stack; empty: off")
+
 KEY("eal", memory, eal_memory_bytes, BYTES, 0, 64 * GIB, "0", RESTART,
     "memory for packet buffers; 0: from the number of queues")
 KEY("eal", hugepages, eal_hugepages, HUGEPAGES, 0, 2, "auto", RESTART,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/api/endpoint.h"
 #include "control/api/units.h"
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
@@ -236,6 +237,15 @@ static int text_set(const struct aro_key *key, char *field, const char *text)
     return 0;
 }
 
+static int endpoint_set(const struct aro_key *key, char *field, const char *text)
+{
+    struct aro_endpoint endpoint;
+
+    if (*text != '\0' && aro_endpoint_parse(text, &endpoint) != 0)
+        return -EINVAL;
+    return text_set(key, field, text);
+}
+
 int aro_key_set(const struct aro_key *key, void *base, const char *text)
 {
     char *field = (char *)base + key->offset;
@@ -246,6 +256,8 @@ int aro_key_set(const struct aro_key *key, void *base, const char *text)
         return list_append(key, base, text);
     if (key->kind == ARO_KEY_TEXT)
         return text_set(key, field, text);
+    if (key->kind == ARO_KEY_ENDPOINT)
+        return endpoint_set(key, field, text);
     if (key->kind == ARO_KEY_MAC)
         return mac_parse(text, (uint8_t *)field);
     error = number_parse(key, text, &value);
@@ -369,7 +381,7 @@ char *aro_key_format(const struct aro_key *key, const void *base, char text[ARO_
 
     if (aro_key_is_list(key))
         list_format(key, base, text);
-    else if (key->kind == ARO_KEY_TEXT)
+    else if (key->kind == ARO_KEY_TEXT || key->kind == ARO_KEY_ENDPOINT)
         snprintf(text, ARO_CONFIG_VALUE_BYTES, "\"%s\"", field);
     else if (key->kind == ARO_KEY_POLICY)
         strcpy(text, field);
@@ -397,6 +409,10 @@ char *aro_key_range(const struct aro_key *key, char *text, size_t text_bytes)
     }
     if (key->kind == ARO_KEY_MAC) {
         snprintf(text, text_bytes, "six hexadecimal bytes, aa:bb:cc:dd:ee:ff");
+        return text;
+    }
+    if (key->kind == ARO_KEY_ENDPOINT) {
+        snprintf(text, text_bytes, "empty, or like 127.0.0.1:9501 or [::1]:9501");
         return text;
     }
     number_format(key->kind, key->min, low);

@@ -15,6 +15,7 @@ enum aro_key_kind {
     /* char[] */
     ARO_KEY_TEXT,
     ARO_KEY_POLICY,
+    ARO_KEY_ENDPOINT, /* where to listen, or "" */
     /* uint64_t */
     ARO_KEY_COUNT,
     ARO_KEY_POWER_OF_2,

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/metrics.h"
 
-#define VALUE(group, name, sentence)                                                               \
-    {#group, #name, sentence, offsetof(struct aro_metrics, group.name), false},
-#define FLAG(group, name, sentence)                                                                \
-    {#group, #name, sentence, offsetof(struct aro_metrics, group.name), true},
-#define SERVER(name, sentence)                                                                     \
-    {"control", #name, sentence, offsetof(struct aro_metrics, control.server.name), false},
+#include <string.h>
+
+#define ROW(group, name, field, kind, sentence)                                                    \
+    {#group, #name, sentence, offsetof(struct aro_metrics, field), ARO_METRIC_##kind},
+#define VALUE(group, name, sentence) ROW(group, name, group.name, VALUE, sentence)
+#define GAUGE(group, name, sentence) ROW(group, name, group.name, GAUGE, sentence)
+#define FLAG(group, name, sentence)  ROW(group, name, group.name, FLAG, sentence)
+#define SERVER(name, sentence)       ROW(control, name, control.server.name, VALUE, sentence)
+#define HTTP(name, sentence)         ROW(control, name, control.http.name, VALUE, sentence)
 
 /* clang-format off */
 const struct aro_metric aro_metric_list[] = {
-    VALUE(cache, bytes_total, "size of the chunk memory")
+    GAUGE(cache, bytes_total, "size of the chunk memory")
     VALUE(cache, bytes_used_now, "chunk memory handed out, the lcores' stock included")
     VALUE(cache, bytes_chunks_now, "payload of the chunks in memory")
     VALUE(cache, entries_now, "chunks in memory")
-    VALUE(cache, entries_max, "chunks that fit the table")
+    GAUGE(cache, entries_max, "chunks that fit the table")
     VALUE(cache, pinned_now, "chunks that an answer under way holds")
     VALUE(cache, retired_now, "chunks unlinked whose memory is not free yet")
     VALUE(cache, admitted, "chunks that came into memory")
@@ -24,7 +27,7 @@ const struct aro_metric aro_metric_list[] = {
     VALUE(cache, stock_empty, "times an lcore found no chunk memory at hand")
     VALUE(cache, index_full, "chunks turned away because the table was full")
     VALUE(cache, alloc_failed, "times the control thread found no chunk memory")
-    VALUE(store, size_bytes, "disk space that the store may take")
+    GAUGE(store, size_bytes, "disk space that the store may take")
     VALUE(store, bytes_files_now, "size of all segment files")
     VALUE(store, bytes_chunks_now, "payload of the chunks on disk")
     VALUE(store, chunks_now, "chunks on disk")
@@ -36,10 +39,10 @@ const struct aro_metric aro_metric_list[] = {
     VALUE(store, sync_failures, "sync operations that failed")
     VALUE(store, write_failures, "write operations that failed")
     VALUE(store, quarantined, "chunks whose bytes disagreed with their checksum")
-    VALUE(store, recovered_chunks, "chunks found at the last start")
-    VALUE(store, recovered_torn, "records that did not verify at the last start, dropped")
-    VALUE(store, recovered_lost, "segments set aside at the last start: one of their files was missing")
-    VALUE(store, objects_dropped, "objects dropped at the last start: their manifest was not on disk")
+    GAUGE(store, recovered_chunks, "chunks found at the last start")
+    GAUGE(store, recovered_torn, "records that did not verify at the last start, dropped")
+    GAUGE(store, recovered_lost, "segments set aside at the last start: one of their files was missing")
+    GAUGE(store, objects_dropped, "objects dropped at the last start: their manifest was not on disk")
     FLAG(store, direct, "reads and writes bypass the page cache (O_DIRECT)")
     FLAG(store, writable, "the store takes writes")
     SERVER(clients_now, "clients of the control socket")
@@ -48,11 +51,13 @@ const struct aro_metric aro_metric_list[] = {
     SERVER(clients_dropped, "clients dropped because they did not read their answers")
     SERVER(lines, "request lines received")
     SERVER(lines_too_long, "lines longer than the limit")
+    HTTP(http_requests, "requests to the HTTP listener (http.listen)")
+    HTTP(http_errors, "of them answered with a status of 400 or more")
     VALUE(control, requests, "requests")
     VALUE(control, errors, "requests answered with an error")
     VALUE(control, jobs_now, "long commands under way")
     VALUE(control, rounds, "rounds of the control thread's loop")
-    VALUE(control, longest_round_us, "longest round of the control thread's loop")
+    GAUGE(control, longest_round_us, "longest round of the control thread's loop")
     VALUE(origin, lookups, "names asked for")
     VALUE(origin, hits, "names answered from the table, fresh")
     VALUE(origin, hits_stale, "names answered past their time, because the origin failed")
@@ -90,5 +95,14 @@ uint64_t aro_metric_read(const struct aro_metrics *metrics, const struct aro_met
 {
     const char *at = (const char *)metrics + metric->offset;
 
-    return metric->flag ? *(const bool *)(const void *)at : *(const uint64_t *)(const void *)at;
+    return metric->kind == ARO_METRIC_FLAG ? *(const bool *)(const void *)at
+                                           : *(const uint64_t *)(const void *)at;
+}
+
+bool aro_metric_is_gauge(const struct aro_metric *metric)
+{
+    size_t length = strlen(metric->name);
+
+    return metric->kind != ARO_METRIC_VALUE ||
+           (length > 4 && strcmp(metric->name + length - 4, "_now") == 0);
 }

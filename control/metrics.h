@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One list of the node's own measures beside the packet path's (dataplane/counters.def): group,
- * name, unit in the name, sentence, where the value stands. `stats` prints it,
- * an exporter will read it.
+ * name, unit in the name, sentence, where the value stands. `stats` prints it, /metrics exports it
+ * (control/watch/scrape.c).
  *
- * Names ending in _now, and flags, go up and down; all others only grow.
+ * Names ending in _now, gauges and flags go up and down; all others only grow.
  */
 #ifndef ARO_CONTROL_METRICS_H
 #define ARO_CONTROL_METRICS_H
@@ -17,9 +17,11 @@
 #include "cache/disk/store.h"
 #include "control/origin/stats.h"
 #include "control/server.h"
+#include "control/watch/exporter.h"
 
 struct aro_control_stats {
     struct aro_server_stats server;
+    struct aro_exporter_stats http;
     uint64_t requests, errors;
     uint64_t jobs_now;
     uint64_t rounds, longest_round_us;
@@ -33,17 +35,24 @@ struct aro_metrics {
     struct aro_origin_stats origin;
 };
 
+enum aro_metric_kind {
+    ARO_METRIC_VALUE, /* u64; only grows unless its name ends in _now */
+    ARO_METRIC_GAUGE, /* u64 */
+    ARO_METRIC_FLAG,  /* bool */
+};
+
 struct aro_metric {
     const char *group; /* "cache", "store", "control", "origin" */
     const char *name;
     const char *sentence;
     size_t offset; /* in struct aro_metrics */
-    bool flag;     /* a bool, not a u64 */
+    enum aro_metric_kind kind;
 };
 
 extern const struct aro_metric aro_metric_list[];
 extern const size_t aro_metric_count;
 
 uint64_t aro_metric_read(const struct aro_metrics *metrics, const struct aro_metric *metric);
+bool aro_metric_is_gauge(const struct aro_metric *metric);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/store.h"
+#include "control/api/notify.h"
 #include "control/config.h"
 #include "control/content.h"
 #include "control/held.h"
@@ -19,6 +20,7 @@
 #include "control/server.h"
 
 struct aro_eal;
+struct aro_observer;
 
 struct aro_node {
     struct aro_config config;
@@ -26,6 +28,8 @@ struct aro_node {
     struct aro_log log;
     bool stop; /* leave the loop */
     uint64_t started_ns;
+    uint64_t started_unix_ms;
+    struct aro_notify notify; /* the service manager */
 
     int lock_fd;
     int signal_fd;
@@ -47,6 +51,7 @@ struct aro_node {
     struct aro_held_calls *held; /* calls that wait for a name or for chunks */
     unsigned table_calls;        /* that wait for the table of names */
     struct aro_resolver *resolver;
+    struct aro_observer *observer;
 
     struct aro_watch signal_watch, ring_watch, dataplane_watch;
     struct aro_chore housekeeping;

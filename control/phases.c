@@ -11,16 +11,19 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/eal.h"
 #include "control/profile.h"
+#include "control/watch/observe.h"
 
 enum {
     RING_DEPTH = 512, /* of the control thread: store and puts */
     REAP_MAX = 128,
     MAINTAIN_MAX = 256, /* entries per turn */
     STOP_JOBS_NS_MAX = 2000000000,
+    NOTIFY_WAIT_MS = 1000, /* at start and end only */
 };
 
 #define NODE_OF(member, pointer)                                                                   \
@@ -333,6 +336,20 @@ static void origin_stop(struct aro_node *node)
     aro_held_destroy(node->held);
 }
 
+/* ---- watching ---- */
+
+static int observer_start(struct aro_node *node, struct aro_error *error)
+{
+    node->observer = aro_observer_create(node, error);
+    return node->observer != NULL ? 0 : -1;
+}
+
+static void observer_stop(struct aro_node *node)
+{
+    aro_observer_destroy(node->observer);
+    node->observer = NULL;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -351,6 +368,7 @@ static const struct {
     {"dataplane", dataplane_start, dataplane_stop}, /* */
     {"server", server_start, server_stop},          /* */
     {"origin", origin_start, origin_stop},
+    {"observer", observer_start, observer_stop},
 };
 
 enum { PHASES = sizeof(phases) / sizeof(phases[0]) };
@@ -381,16 +399,37 @@ static void stop_from(struct aro_node *node, unsigned phase)
         phases[phase].stop(node);
 }
 
+static uint64_t unix_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A service manager that cannot be reached is its own problem: it will say so. */
+static void notify_open(struct aro_node *node)
+{
+    int result = aro_notify_open(&node->notify);
+
+    if (result != 0)
+        aro_log(&node->log, ARO_LOG_WARNING, "notify", "error=\"%s\"", strerror(-result));
+}
+
 int aro_node_start(struct aro_node *node, struct aro_error *error)
 {
     char took[256] = "";
     size_t used = 0;
 
     node->started_ns = aro_now_ns();
+    node->started_unix_ms = unix_ms();
+    notify_open(node);
     for (unsigned i = 0; i < PHASES; i++) {
         uint64_t began_ns = aro_now_ns();
+        aro_notify_send(&node->notify, NOTIFY_WAIT_MS, "STATUS=starting: %s", phases[i].name);
         if (phases[i].start(node, error) != 0) {
             aro_log(&node->log, ARO_LOG_ERROR, "start-failed", "phase=%s", phases[i].name);
+            aro_notify_send(&node->notify, NOTIFY_WAIT_MS, "STATUS=%s", error->text);
             stop_from(node, i + 1);
             return -1;
         }
@@ -402,6 +441,7 @@ int aro_node_start(struct aro_node *node, struct aro_error *error)
     aro_log(&node->log, ARO_LOG_INFO, "arocached",
             "ready version=" ARO_VERSION " pid=%d socket=%s ports=%u lcores=%u%s", (int)getpid(),
             node->config.socket, node->config.ports, aro_dataplane_lcores(node->dataplane), took);
+    aro_notify_send(&node->notify, NOTIFY_WAIT_MS, "READY=1");
     return 0;
 }
 
@@ -416,6 +456,7 @@ void aro_node_run(struct aro_node *node)
     uint64_t began_ns;
 
     aro_loop_run(node->loop, &node->stop);
+    aro_notify_send(&node->notify, NOTIFY_WAIT_MS, "STOPPING=1\nSTATUS=stopping");
     began_ns = aro_now_ns();
     aro_jobs_stop(node->jobs);
     aro_held_stop(node->held);
@@ -427,6 +468,7 @@ void aro_node_run(struct aro_node *node)
 void aro_node_stop(struct aro_node *node)
 {
     stop_from(node, PHASES);
+    aro_notify_close(&node->notify);
     aro_log(&node->log, ARO_LOG_INFO, "stopped", "uptime_us=%llu",
             (unsigned long long)((aro_now_ns() - node->started_ns) / 1000));
 }

@@ -150,6 +150,9 @@ void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lc
 /* Sum over the lcores. */
 void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_counters *ret);
 
+/* Of the TSC: what counters ending in _cycles count. */
+double aro_dataplane_cycles_per_s(const struct aro_dataplane *dataplane);
+
 /* A memory pool, for `aroctl status` and the documentation: who uses it, how large it is. */
 struct aro_pool_info {
     const char *name;

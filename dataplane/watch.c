@@ -51,3 +51,9 @@ void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_co
             *sum += aro_counter_read(&dataplane->lcore[i]->counters, info);
         }
 }
+
+double aro_dataplane_cycles_per_s(const struct aro_dataplane *dataplane)
+{
+    (void)dataplane;
+    return (double)rte_get_tsc_hz();
+}

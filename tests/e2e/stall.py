@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Makes one lcore of a running arocached stick: ptrace stops its thread, and that one alone.
+
+    stall.py PID LCORE [SECONDS]
+
+Nothing in the daemon knows of it, so it works with the very binary that is shipped and there is no
+hook that an attacker could find. Needs root, or to be the daemon's parent.
+"""
+import ctypes
+import os
+import sys
+import time
+
+SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+
+def ptrace(request, tid):
+    if libc.ptrace(request, tid, None, None) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+
+def thread_of(pid, lcore):
+    """By the name that EAL gives it: up to 22.11, and since 23.03."""
+    names = {f"rte-worker-{lcore}", f"dpdk-worker{lcore}"}
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as file:
+            if file.read().strip() in names:
+                return int(tid)
+    raise LookupError(f"process {pid} has no thread of lcore {lcore}")
+
+
+class Stall:
+    """with Stall(pid, lcore): the lcore stands still. From one thread only."""
+
+    def __init__(self, pid, lcore):
+        self.tid = thread_of(pid, lcore)
+
+    def __enter__(self):
+        ptrace(SEIZE, self.tid)
+        ptrace(INTERRUPT, self.tid)
+        os.waitpid(self.tid, WALL)
+        return self
+
+    def __exit__(self, *_):
+        ptrace(DETACH, self.tid)
+
+
+if __name__ == "__main__":
+    with Stall(int(sys.argv[1]), int(sys.argv[2])):
+        time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 1e9)
