@@ -74,7 +74,7 @@ static int add_memory(struct aro_eal_args *args, const struct aro_config *config
     if (!args->huge)
         error = add(args, "--no-huge");
     else
-        error = add(args, "--huge-unlink"); /* nothing is left behind after a crash */
+        error = add(args, "--in-memory"); /* no hugetlbfs: needs no right, leaves nothing behind */
     return error != 0 ? error : add(args, "-m%llu", (unsigned long long)mib);
 }
 
@@ -183,19 +183,6 @@ static uint64_t number_in(const char *directory, const char *entry, const char *
     return value;
 }
 
-static bool hugetlbfs_mounted(void)
-{
-    char line[1024], type[64];
-    bool found = false;
-    FILE *in = fopen("/proc/mounts", "re");
-
-    while (in != NULL && !found && fgets(line, sizeof(line), in) != NULL)
-        found = sscanf(line, "%*s %*s %63s", type) == 1 && strcmp(type, "hugetlbfs") == 0;
-    if (in != NULL)
-        fclose(in);
-    return found;
-}
-
 void aro_eal_machine_read(struct aro_eal_machine *ret)
 {
     static const char directory[] = "/sys/kernel/mm/hugepages";
@@ -213,6 +200,4 @@ void aro_eal_machine_read(struct aro_eal_machine *ret)
     }
     if (sizes != NULL)
         closedir(sizes);
-    if (!hugetlbfs_mounted())
-        ret->hugepages_free_bytes = 0;
 }

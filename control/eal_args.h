@@ -12,7 +12,7 @@
 
 struct aro_eal_machine {
     cpu_set_t cpus;                /* that this process may use */
-    uint64_t hugepages_free_bytes; /* and mountable; 0: none */
+    uint64_t hugepages_free_bytes; /* of every size */
 };
 
 /* Looks at the machine. */

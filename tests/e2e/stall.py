@@ -46,10 +46,22 @@ class Stall:
         os.waitpid(self.tid, WALL)
         return self
 
+    def is_gone(self):
+        """True once the process was killed. A tracer must look: until then it cannot be reaped."""
+        return os.waitpid(self.tid, WALL | os.WNOHANG)[0] != 0
+
     def __exit__(self, *_):
         ptrace(DETACH, self.tid)
 
 
+def main():
+    end = time.monotonic() + (float(sys.argv[3]) if len(sys.argv) > 3 else 1e9)
+    with Stall(int(sys.argv[1]), int(sys.argv[2])) as stall:
+        while time.monotonic() < end:
+            if stall.is_gone():
+                os._exit(0)
+            time.sleep(0.05)
+
+
 if __name__ == "__main__":
-    with Stall(int(sys.argv[1]), int(sys.argv[2])):
-        time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 1e9)
+    main()
