@@ -20,7 +20,8 @@
  * as long as another one is there. A chunk that one source does not have is asked of the others.
  *
  * The engine never trusts a byte it has not hashed. Memory: buffer_bytes of each download plus at
- * most four manifests, all downloads together within buffer_bytes of the engine.
+ * most four manifests, which downloads of one object share; all buffers together within
+ * buffer_bytes of the engine.
  *
  * One thread at a time. Cost: well below half a microsecond per slice beside its SHA-256.
  */
@@ -41,8 +42,9 @@ enum {
 };
 
 struct aro_engine_options {
-    uint64_t buffer_bytes; /* of all downloads together; 0: only their own limits count */
-    uint64_t penalty_us;   /* how long a source stays left; 0: for good */
+    uint64_t buffer_bytes;         /* of all downloads together; 0: only their own limits count */
+    uint64_t penalty_us;           /* how long a source stays left; 0: for good */
+    uint64_t manifests_kept_bytes; /* of verified manifests that no download walks any more */
     void (*random)(void *arg, void *bytes, size_t len); /* unpredictable bytes, for echoes */
     void *random_arg;
 };
@@ -80,6 +82,9 @@ const struct arocache_source_stats *aro_engine_source_stats(struct aro_engine *e
                                                             unsigned source);
 /* Whether it is asked at all now: not left. */
 bool aro_engine_source_alive(const struct aro_engine *engine, unsigned source);
+
+/* Chunk buffers of all downloads together, now: against options.buffer_bytes. */
+uint64_t aro_engine_buffers_bytes(const struct aro_engine *engine);
 
 /* ---- downloads ---- */
 
@@ -142,6 +147,9 @@ enum aro_download_state aro_download_state(const struct aro_download *download);
 const struct aro_error *aro_download_error(const struct aro_download *download);
 /* Brought up to date by the call; the engine keeps no times of its own. */
 const struct arocache_stats *aro_download_stats(struct aro_download *download);
+
+/* Sources that gave it a verified chunk or manifest: bit n for source n. */
+uint32_t aro_download_sources(const struct aro_download *download);
 
 /* What the root manifest says. False: not here yet, or a lone chunk, or a list. */
 struct aro_download_root {
