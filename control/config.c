@@ -293,13 +293,6 @@ int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *
 
 /* ---- for people and programs ---- */
 
-const char *aro_change_name(enum aro_change change)
-{
-    static const char *const names[] = {"live", "drain", "restart"};
-
-    return names[change];
-}
-
 bool aro_config_key(size_t i, struct aro_key_info *ret)
 {
     const struct aro_key *key = &aro_config_keys[i];

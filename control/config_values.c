@@ -285,6 +285,13 @@ int aro_key_set(const struct aro_key *key, void *base, const char *text)
 
 /* ---- value to text ---- */
 
+const char *aro_change_name(enum aro_change change)
+{
+    static const char *const names[] = {"live", "drain", "restart"};
+
+    return names[change];
+}
+
 static uint64_t number_of(const struct aro_key *key, const char *field)
 {
     switch (key->kind) {
