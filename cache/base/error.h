@@ -7,7 +7,8 @@
  * with the particulars, in a struct aro_error.
  *
  * Ranges: 1xxx usage, 2xxx configuration, 3xxx device and data plane, 4xxx memory, 5xxx store,
- * 6xxx control socket and commands, 7xxx client and transfers, 8xxx names and origins, 9xxx gateway.
+ * 6xxx control socket and commands, 7xxx client and transfers, 8xxx names and origins, 9xxx the
+ * gateway.
  */
 #ifndef ARO_CACHE_BASE_ERROR_H
 #define ARO_CACHE_BASE_ERROR_H

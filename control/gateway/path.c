@@ -28,7 +28,7 @@ static int too_long(struct aro_error *error)
     return aro_error_set(error, ARO_E_HTTP_TARGET_LONG,
                          "the target of the request is too long: %d bytes are allowed, %d for a "
                          "name",
-                         ARO_TARGET_BYTES_MAX, ARO_NAME_BYTES_MAX);
+                         ARO_TARGET_BYTES_MAX, ARO_GATE_NAME_BYTES_MAX);
 }
 
 /* ---- percent-encoding ---- */
@@ -254,7 +254,7 @@ static int blob_take(const char *path, struct aro_target *ret, struct aro_error 
 /* rest: host and path, with the query, decoded. */
 static int name_take(const char *rest, struct aro_target *ret, struct aro_error *error)
 {
-    struct text name = {.at = ret->text, .room = ARO_NAME_BYTES_MAX};
+    struct text name = {.at = ret->text, .room = ARO_GATE_NAME_BYTES_MAX};
     size_t host_len = strcspn(rest, "/?");
     char host[256 + 8];
 
@@ -265,11 +265,14 @@ static int name_take(const char *rest, struct aro_target *ret, struct aro_error 
     for (char *at = host; *at != '\0'; at++)
         *at = (char)tolower((unsigned char)*at);
     rest += host_len;
+    host_len = strlen(host);
+    if (host_len > 3 && strcmp(host + host_len - 3, ":80") == 0 && host[host_len - 4] != ':')
+        host[host_len - 3] = '\0'; /* HTTP's own: nodes name contents without it */
     if (put(&name, host, strlen(host)) != 0 || (*rest != '/' && put(&name, "/", 1) != 0))
         return too_long(error);
     if (normalise(&name, rest, strlen(rest), true, error) != 0)
         return -1;
-    return walk_refuse(ret->text + host_len, error);
+    return walk_refuse(ret->text + strlen(host), error);
 }
 
 /* The name that path and query ask for, not yet in its one form. */

@@ -8,10 +8,10 @@
  *     /v2/  /v2/<repository>/blobs/<digest>   a registry's blob
  *     anything else                           a name: Host and the target itself
  *
- * A name is host[:port] in lower case, the path and, behind a '?', the query. Percent-encoding is
- * brought into one form: letters, digits and - . _ ~ stand for themselves, the rest as upper-case
- * %XX. Dot segments, however they are written, control characters and NUL are refused: nothing
- * here walks a file system, but an origin might.
+ * A name is host[:port] in lower case (port 80 left out), the path and, behind a '?', the query.
+ * Percent-encoding is brought into one form: letters, digits and - . _ ~ stand for themselves, the
+ * rest as upper-case %XX. Dot segments, however they are written, control characters and NUL are
+ * refused: nothing here walks a file system, but an origin might.
  *
  * Pure functions, any thread.
  */
@@ -22,8 +22,8 @@
 #include "cache/base/id.h"
 
 enum {
-    ARO_TARGET_BYTES_MAX = 8000, /* of a request's target as it was sent */
-    ARO_NAME_BYTES_MAX = 2048,   /* of a name in its one form */
+    ARO_TARGET_BYTES_MAX = 8000,    /* of a request's target as it was sent */
+    ARO_GATE_NAME_BYTES_MAX = 1023, /* of a name in its one form: what nodes take */
 };
 
 enum aro_route {
@@ -39,7 +39,7 @@ struct aro_target {
     enum aro_route route;
     bool raw; /* the query asks for format=raw */
     struct aro_id id;
-    char text[ARO_NAME_BYTES_MAX + 1];
+    char text[ARO_GATE_NAME_BYTES_MAX + 1];
 };
 
 /*

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/gateway/status.h"
 
-/* Names come from the nodes with the 8xxx ids of whoever resolves them (docs/control-api.md). */
+/* What nodes say about names (docs/control-api.md). */
 enum {
     NAME_UNKNOWN = 8001,
-    NAME_ORIGIN_HAS_NOT = 8002,
-    NAME_ORIGIN_UNREACHABLE = 8003,
-    NAME_ORIGIN_WRONG = 8004,
-    NAME_BUSY = 8005,
+    ORIGIN_ABSENT = 8002,
+    ORIGIN_DOWN = 8003,
+    ORIGIN_BUSY = 8005,
+    ORIGIN_OUTSIDE = 8006,
+    NAME_INVALID = 8012,
+    NAME_WAIT = 8014,
 };
 
 unsigned aro_http_status(enum aro_error_id id)
@@ -18,16 +20,18 @@ unsigned aro_http_status(enum aro_error_id id)
     case ARO_E_HTTP_HOST:
     case ARO_E_HTTP_BODY:
     case ARO_E_HTTP_CID:
+    case NAME_INVALID:
         return 400;
     case ARO_E_DENIED:
         return 403;
     case ARO_E_HTTP_NOTHING:
-    case ARO_E_NAMES_OFF:
+    case ARO_E_GATE_NAMES_OFF:
     case ARO_E_NOT_FOUND:
     case ARO_E_MANIFEST_INVALID: /* the id of a chunk that is no manifest, asked for as an object */
     case ARO_E_NOT_HERE:
     case NAME_UNKNOWN:
-    case NAME_ORIGIN_HAS_NOT:
+    case ORIGIN_ABSENT:
+    case ORIGIN_OUTSIDE:
         return 404;
     case ARO_E_HTTP_METHOD:
         return 405;
@@ -37,20 +41,23 @@ unsigned aro_http_status(enum aro_error_id id)
         return 414;
     case ARO_E_HTTP_RANGE:
         return 416;
-    case ARO_E_NAMES_FULL:
+    case ARO_E_GATE_NAMES_FULL:
     case ARO_E_GATE_FULL:
     case ARO_E_GATE_MEMORY:
     case ARO_E_GATE_STOPPING:
     case ARO_E_CLIENT_MEMORY:
     case ARO_E_JOBS_FULL:
-    case NAME_BUSY:
+    case ORIGIN_BUSY:
+    case ARO_E_CLIENTS_FULL:
+    case ARO_E_STOPPING:
         return 503;
     case ARO_E_NO_ANSWER:
     case ARO_E_STALLED:
-    case ARO_E_NAME_TIMEOUT:
+    case ARO_E_GATE_NAME_TIMEOUT:
     case ARO_E_DAEMON_UNREACHABLE:
     case ARO_E_DAEMON_TIMEOUT:
-    case NAME_ORIGIN_UNREACHABLE:
+    case ORIGIN_DOWN:
+    case NAME_WAIT:
         return 504;
     default:
         return 502;

@@ -479,7 +479,7 @@ static bool content_verify(struct aro_download *download, struct aro_transfer *t
 static void ring_grow(struct aro_download *download)
 {
     const struct aro_engine *engine = download->engine;
-    uint64_t spare = engine->options.buffer_bytes / 2; /* the other half is for those who begin */
+    uint64_t spare = engine->options.buffer_bytes / 4; /* the rest is for those who begin */
 
     if (download->open == download->slots || download->grown_at == download->take + 1 ||
         (engine->options.buffer_bytes != 0 && engine->buffers_bytes >= spare))
@@ -545,6 +545,11 @@ enum aro_download_state aro_download_state(const struct aro_download *download)
 const struct aro_error *aro_download_error(const struct aro_download *download)
 {
     return &download->error;
+}
+
+uint32_t aro_download_sources(const struct aro_download *download)
+{
+    return download->sources;
 }
 
 bool aro_download_root(const struct aro_download *download, struct aro_download_root *ret)

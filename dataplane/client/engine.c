@@ -83,6 +83,11 @@ bool aro_engine_source_alive(const struct aro_engine *engine, unsigned source)
     return !engine->links[source]->left;
 }
 
+uint64_t aro_engine_buffers_bytes(const struct aro_engine *engine)
+{
+    return engine->buffers_bytes;
+}
+
 /* ---- lists of downloads ---- */
 
 void engine_wake(struct aro_download *download)

@@ -81,6 +81,9 @@ const struct arocache_source_stats *aro_engine_source_stats(struct aro_engine *e
 /* Whether it is asked at all now: not left. */
 bool aro_engine_source_alive(const struct aro_engine *engine, unsigned source);
 
+/* Chunk buffers of all downloads together, now: against options.buffer_bytes. */
+uint64_t aro_engine_buffers_bytes(const struct aro_engine *engine);
+
 /* ---- downloads ---- */
 
 struct aro_download_options {
@@ -142,6 +145,9 @@ enum aro_download_state aro_download_state(const struct aro_download *download);
 const struct aro_error *aro_download_error(const struct aro_download *download);
 /* Brought up to date by the call; the engine keeps no times of its own. */
 const struct arocache_stats *aro_download_stats(struct aro_download *download);
+
+/* Sources that gave it a verified chunk or manifest: bit n for source n. */
+uint32_t aro_download_sources(const struct aro_download *download);
 
 /* What the root manifest says. False: not here yet, or a lone chunk, or a list. */
 struct aro_download_root {

@@ -92,6 +92,7 @@ struct aro_download {
     struct aro_transfer *transfers; /* slots of them */
     uint32_t holds; /* transfers that wait for a hint to pass; recounted by timeout */
 
+    uint32_t sources; /* that gave something verified: a bit each */
     uint64_t progress_us;
     uint8_t last_status; /* of the last STATUS, for the message of a time-out */
     struct aro_download *hungry_before, *hungry_after; /* a ring */

@@ -233,6 +233,7 @@ void link_verified(struct aro_download *download, const struct aro_transfer *tra
     if (transfer->link == ARO_TRANSFER_NO_LINK)
         return; /* it was here */
     link = download->engine->links[transfer->link];
+    download->sources |= engine_link_bit(link);
     link->stats.chunks++;
     link->stats.content_bytes += transfer->len_bytes;
     link->taken = 0;
