@@ -10,7 +10,8 @@
 enum {
     PENALTY_US = 5000000, /* a node that was left is tried again after so long */
     DRAIN_US_MAX = 1000000,
-    BURSTS_PER_ROUND = 4, /* of one node: clients wait for their turn, too */
+    MANIFESTS_KEPT_BYTES = 16 << 20, /* so that a range costs no manifest */
+    BURSTS_PER_ROUND = 4,            /* of one node: clients wait for their turn, too */
 };
 
 struct aro_nodes {
@@ -62,8 +63,10 @@ static int node_add(struct aro_nodes *nodes, const struct aro_gate_node *node,
 struct aro_nodes *aro_nodes_create(const struct aro_gate_config *config, uint64_t buffer_bytes,
                                    struct aro_gate_counters *counters, struct aro_error *error)
 {
-    struct aro_engine_options options = {
-        .buffer_bytes = buffer_bytes, .penalty_us = PENALTY_US, .random = random_fill};
+    struct aro_engine_options options = {.buffer_bytes = buffer_bytes,
+                                         .penalty_us = PENALTY_US,
+                                         .manifests_kept_bytes = MANIFESTS_KEPT_BYTES,
+                                         .random = random_fill};
     struct aro_nodes *nodes = calloc(1, sizeof(*nodes));
 
     if (nodes == NULL || (nodes->engine = aro_engine_create(&options)) == NULL) {

@@ -24,6 +24,7 @@ void download_fail(struct aro_download *download, enum aro_error_id id, const ch
     download->state = ARO_DOWNLOAD_FAILED;
     engine_rest(download);
     engine_ready(download);
+    download_manifest_leave(download);
 }
 
 void aro_download_fail(struct aro_download *download, const struct aro_error *error)
@@ -56,7 +57,7 @@ static uint8_t *buffer_take(struct aro_download *download)
 }
 
 /*
- * Takes the next slot of the ring. manifest: bytes come from the heap and go to the walk. False: no
+ * Takes the next slot of the ring. manifest: bytes are its own and go to the walk. False: no
  * memory, now or at all.
  */
 static bool transfer_start(struct aro_download *download, const struct aro_manifest_entry *entry,
@@ -66,7 +67,7 @@ static bool transfer_start(struct aro_download *download, const struct aro_manif
     uint8_t *bytes;
 
     if (manifest) {
-        bytes = malloc(entry->len_bytes > 0 ? entry->len_bytes : ARO_CHUNK_BYTES_MAX);
+        bytes = aro_manifest_alloc(entry->len_bytes > 0 ? entry->len_bytes : ARO_CHUNK_BYTES_MAX);
         if (bytes == NULL)
             download_fail(download, ARO_E_CLIENT_MEMORY, "no memory for a manifest");
     } else {
@@ -126,6 +127,19 @@ static enum aro_walk_step entry_next(struct aro_download *download, struct aro_m
     return step == ARO_WALK_CHUNK && ret->content_at >= download->end ? ARO_WALK_END : step;
 }
 
+/* What the walk wants: by a transfer, unless it is a manifest that is here. False: not now. */
+static bool entry_start(struct aro_download *download)
+{
+    bool manifest = download->step == ARO_WALK_MANIFEST;
+    enum download_manifest found = DOWNLOAD_MANIFEST_FETCH;
+
+    if (manifest)
+        found = download_manifest_begin(download);
+    if (found != DOWNLOAD_MANIFEST_FETCH)
+        return found == DOWNLOAD_MANIFEST_HERE;
+    return transfer_start(download, &download->entry, manifest);
+}
+
 void download_fill(struct aro_download *download)
 {
     while (download->state == ARO_DOWNLOAD_RUNNING && !download->walked &&
@@ -139,8 +153,7 @@ void download_fill(struct aro_download *download)
             engine_ready(download); /* this may have been all */
             return;
         }
-        download->entry_waits =
-            !transfer_start(download, &download->entry, download->step == ARO_WALK_MANIFEST);
+        download->entry_waits = !entry_start(download);
         if (download->entry_waits)
             return;
         download->engine->starved -= download->starved;
@@ -152,9 +165,12 @@ static void buffers_free(struct aro_download *download)
 {
     for (uint32_t i = 0; i < download->slots; i++) {
         struct aro_transfer *transfer = &download->transfers[i];
-        if (transfer->bytes != NULL && !transfer->manifest)
+        if (transfer->manifest) {
+            aro_manifest_release(transfer->bytes); /* not yet the walk's */
+        } else if (transfer->bytes != NULL) {
             download->engine->buffers_bytes -= download->slot_bytes;
-        free(transfer->bytes); /* of a manifest: not yet the walk's */
+            free(transfer->bytes);
+        }
     }
     while (download->spares > 0) {
         free(download->spare[--download->spares]);
@@ -168,7 +184,7 @@ static void buffers_free(struct aro_download *download)
 }
 
 /* Chunk buffers can be sized only once the chunk size is known: the ring begins anew. */
-static int slots_size(struct aro_download *download, uint32_t chunk_bytes)
+int download_slots(struct aro_download *download, uint32_t chunk_bytes)
 {
     uint32_t slots = download->options.buffer_bytes / chunk_bytes;
 
@@ -237,7 +253,7 @@ static int content_begin(struct aro_download *download)
             return -ENOMEM;
     }
     download->paused = options->root_only && object;
-    if (slots_size(download, options->list ? options->chunk_bytes : ARO_CHUNK_BYTES_MAX) != 0)
+    if (download_slots(download, options->list ? options->chunk_bytes : ARO_CHUNK_BYTES_MAX) != 0)
         return -ENOMEM;
     download_fill(download);
     return download->state == ARO_DOWNLOAD_FAILED ? -ENOMEM : 0;
@@ -264,6 +280,7 @@ struct aro_download *aro_download_create(struct aro_engine *engine,
     download->progress_us = now_us;
     download->end = UINT64_MAX;
     aro_walk_init(&download->walk);
+    download->walk.release = aro_manifest_release;
     engine->downloads[place] = download;
     engine->download_count++;
     if (content_begin(download) != 0) {
@@ -306,6 +323,7 @@ void aro_download_destroy(struct aro_download *download)
     engine->starved -= download->starved;
     engine->downloads[download->place] = NULL;
     engine->download_count--;
+    download_manifest_leave(download);
     free(download);
     for (uint32_t i = 0; engine->starved > 0 && i < engine->download_room; i++) {
         struct aro_download *other = engine->downloads[i];
@@ -389,43 +407,6 @@ void download_restart(struct aro_download *download, struct aro_transfer *transf
     engine_wake(download);
 }
 
-/* The first manifest tells what the ring must hold. */
-static void root_learn(struct aro_download *download)
-{
-    const struct aro_manifest *root = &download->walk.levels[0].manifest;
-
-    download->root_known = true;
-    download->root = (struct aro_download_root){
-        .total_bytes = root->total_bytes, .chunk_bytes = root->chunk_bytes, .digest = root->digest};
-    download->stats.content_total = root->total_bytes;
-    if (slots_size(download, root->chunk_bytes) != 0)
-        download_fail(download, ARO_E_CLIENT_MEMORY, "no memory for the chunk table");
-    engine_ready(download);
-}
-
-/* The digest agreed, so these bytes are what the object's author wrote - sane or not. */
-static void manifest_verified(struct aro_download *download, struct aro_transfer *transfer)
-{
-    uint8_t *bytes = transfer->bytes;
-    uint32_t len = transfer->len_bytes;
-    char text[ARO_ID_TEXT_MAX];
-
-    transfer->bytes = NULL;
-    transfer->manifest = false;
-    transfer->state = ARO_TRANSFER_VERIFIED;
-    aro_id_format(&transfer->id, ARO_KIND_CHUNK, text);
-    enum aro_manifest_verdict verdict = aro_walk_push(&download->walk, bytes, len);
-    if (verdict != ARO_MANIFEST_OK) {
-        download_fail(download, ARO_E_MANIFEST_INVALID, "the manifest %s cannot be used: %s", text,
-                      aro_manifest_verdict_text(verdict));
-        return;
-    }
-    download->stats.manifests++;
-    if (!download->root_known)
-        root_learn(download);
-    download_fill(download);
-}
-
 static bool digest_agrees(struct aro_download *download, const struct aro_transfer *transfer)
 {
     struct aro_id id;
@@ -445,7 +426,7 @@ void download_complete(struct aro_download *download, struct aro_transfer *trans
     if (transfer->manifest) {
         if (digest_agrees(download, transfer)) {
             link_verified(download, transfer);
-            manifest_verified(download, transfer);
+            download_manifest_verified(download, transfer);
         } else {
             link_mismatch(download, transfer, "the wrong content");
         }

@@ -16,6 +16,7 @@ struct aro_engine *aro_engine_create(const struct aro_engine_options *options)
     engine->options = *options;
     engine->ready_last = &engine->ready;
     engine->check_us = UINT64_MAX;
+    aro_manifests_init(&engine->manifests, options->manifests_kept_bytes);
     return engine;
 }
 
@@ -25,6 +26,7 @@ void aro_engine_destroy(struct aro_engine *engine)
         return;
     for (unsigned i = 0; i < engine->link_count; i++)
         free(engine->links[i]);
+    aro_manifests_fini(&engine->manifests);
     free(engine->downloads);
     free(engine);
 }

@@ -20,7 +20,8 @@
  * as long as another one is there. A chunk that one source does not have is asked of the others.
  *
  * The engine never trusts a byte it has not hashed. Memory: buffer_bytes of each download plus at
- * most four manifests, all downloads together within buffer_bytes of the engine.
+ * most four manifests, which downloads of one object share; all buffers together within
+ * buffer_bytes of the engine.
  *
  * One thread at a time. Cost: well below half a microsecond per slice beside its SHA-256.
  */
@@ -41,8 +42,9 @@ enum {
 };
 
 struct aro_engine_options {
-    uint64_t buffer_bytes; /* of all downloads together; 0: only their own limits count */
-    uint64_t penalty_us;   /* how long a source stays left; 0: for good */
+    uint64_t buffer_bytes;         /* of all downloads together; 0: only their own limits count */
+    uint64_t penalty_us;           /* how long a source stays left; 0: for good */
+    uint64_t manifests_kept_bytes; /* of verified manifests that no download walks any more */
     void (*random)(void *arg, void *bytes, size_t len); /* unpredictable bytes, for echoes */
     void *random_arg;
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine's inside, shared by its files: engine.c (life, sources), download.c (content of one
- * download), link.c (leaving sources, taking chunks from slow ones), engine_ask.c (what to request,
- * when), engine_answer.c (slices), engine_status.c (other answers), engine_timeout.c.
+ * download), download_manifest.c (its manifests), link.c (leaving sources, taking chunks from slow
+ * ones), engine_ask.c (what to request, when), engine_answer.c (slices), engine_status.c (other
+ * answers), engine_timeout.c.
  *
  * A link is a source as the engine uses it. Transfers of a download live in a ring in order of
  * content: [head, tail) are in use, take is the next to be handed out. Sequence number s sits in
@@ -13,6 +14,7 @@
 
 #include "cache/base/sha256_pair.h"
 #include "dataplane/client/engine.h"
+#include "dataplane/client/manifests.h"
 #include "dataplane/client/request.h"
 #include "dataplane/client/source.h"
 #include "dataplane/client/transfer.h"
@@ -74,12 +76,14 @@ struct aro_download {
     bool entry_waits;                /* for memory */
     bool begun;                      /* the root or the lone chunk was yielded */
     bool root_known;
-    bool paused;         /* until a range is chosen */
-    bool walked;         /* everything that is wanted was yielded */
-    bool ready;          /* on the list of those with something to take */
-    bool hungry;         /* on the list of those with something to ask for */
-    bool starved;        /* would begin a chunk, but the engine's memory is used up */
-    uint64_t first, end; /* the range: content offsets */
+    bool paused;           /* until a range is chosen */
+    bool walked;           /* everything that is wanted was yielded */
+    bool ready;            /* on the list of those with something to take */
+    bool hungry;           /* on the list of those with something to ask for */
+    bool manifest_fetches; /* that of entry */
+    bool manifest_waits;   /* that another download fetches it */
+    bool starved;          /* would begin a chunk, but the engine's memory is used up */
+    uint64_t first, end;   /* the range: content offsets */
 
     uint64_t head, take, tail;
     uint64_t scan;     /* no transfer before has anything to ask for */
@@ -103,7 +107,9 @@ struct aro_engine {
     struct aro_engine_options options;
     struct aro_link *links[ARO_ENGINE_SOURCES_MAX];
     unsigned link_count;
-    struct aro_download **downloads; /* places; NULL: free */
+    struct aro_manifests manifests;
+    uint32_t manifest_fetchers, manifest_waiters; /* downloads */
+    struct aro_download **downloads;              /* places; NULL: free */
     uint32_t download_room, download_count;
     uint32_t serial;
     struct aro_download *hungry; /* whose turn it is, or NULL */
@@ -157,6 +163,22 @@ void download_complete(struct aro_download *download, struct aro_transfer *trans
 void download_restart(struct aro_download *download, struct aro_transfer *transfer);
 /* Puts as many chunks as there is room for into the ring. */
 void download_fill(struct aro_download *download);
+/* Chunk buffers can be sized only once the chunk size is known: the ring begins anew. 0 or -ENOMEM.
+ */
+int download_slots(struct aro_download *download, uint32_t chunk_bytes);
+
+/* ---- download_manifest.c ---- */
+enum download_manifest {
+    DOWNLOAD_MANIFEST_HERE,  /* the walk goes on by it */
+    DOWNLOAD_MANIFEST_COMES, /* another download fetches it; this one is filled again then */
+    DOWNLOAD_MANIFEST_FETCH, /* it is this download's to fetch */
+};
+/* The walk's next entry is a manifest. */
+enum download_manifest download_manifest_begin(struct aro_download *download);
+/* Its digest agreed: the walk goes on by it, and others may. */
+void download_manifest_verified(struct aro_download *download, struct aro_transfer *transfer);
+/* It neither waits for a manifest nor fetches one any more: others may have to. */
+void download_manifest_leave(struct aro_download *download);
 
 /* ---- link.c ---- */
 /* The whole is wrong: the source is convicted at the second time. */

@@ -3,15 +3,20 @@
 
 #include <stdlib.h>
 
+static void heap_release(uint8_t *bytes)
+{
+    free(bytes);
+}
+
 void aro_walk_init(struct aro_walk *walk)
 {
-    *walk = (struct aro_walk){.waiting = true};
+    *walk = (struct aro_walk){.waiting = true, .release = heap_release};
 }
 
 void aro_walk_fini(struct aro_walk *walk)
 {
     while (walk->depth > 0)
-        free(walk->levels[--walk->depth].bytes);
+        walk->release(walk->levels[--walk->depth].bytes);
 }
 
 enum aro_manifest_verdict aro_walk_push(struct aro_walk *walk, uint8_t *bytes, size_t len)
@@ -25,7 +30,7 @@ enum aro_manifest_verdict aro_walk_push(struct aro_walk *walk, uint8_t *bytes, s
         verdict = aro_manifest_child_check(&walk->levels[walk->depth - 1].manifest, walk->pending,
                                            &manifest);
     if (verdict != ARO_MANIFEST_OK) {
-        free(bytes);
+        walk->release(bytes);
         return verdict;
     }
     /* a child is one level lower than its parent, so depth stays within the levels */
@@ -44,7 +49,7 @@ static bool walk_advance(struct aro_walk *walk)
         const struct aro_manifest *manifest = &walk->levels[walk->depth - 1].manifest;
         uint32_t *next = &walk->levels[walk->depth - 1].next;
         if (*next == manifest->entries) {
-            free(walk->levels[--walk->depth].bytes);
+            walk->release(walk->levels[--walk->depth].bytes);
             continue;
         }
         uint64_t content_bytes = aro_manifest_entry(manifest, *next).content_bytes;

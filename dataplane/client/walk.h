@@ -12,15 +12,16 @@
 
 struct aro_walk {
     struct {
-        uint8_t *bytes; /* heap, owned */
+        uint8_t *bytes; /* held until released */
         struct aro_manifest manifest;
         uint32_t next; /* entry to yield next */
     } levels[ARO_MANIFEST_LEVEL_MAX + 1];
-    uint32_t depth;   /* manifests held */
-    uint64_t at;      /* content offset of the next chunk */
-    uint64_t first;   /* skip what lies wholly before this offset */
-    bool waiting;     /* for the manifest that it asked for */
-    uint32_t pending; /* entry of the top level that it asked for */
+    uint32_t depth;                  /* manifests held */
+    uint64_t at;                     /* content offset of the next chunk */
+    uint64_t first;                  /* skip what lies wholly before this offset */
+    bool waiting;                    /* for the manifest that it asked for */
+    uint32_t pending;                /* entry of the top level that it asked for */
+    void (*release)(uint8_t *bytes); /* of what was pushed; after init: free */
 };
 
 enum aro_walk_step {
@@ -35,7 +36,7 @@ void aro_walk_init(struct aro_walk *walk);
 void aro_walk_fini(struct aro_walk *walk);
 
 /*
- * Gives the manifest that it waits for. bytes: heap block, owned by the walk whatever the verdict.
+ * Gives the manifest that it waits for. bytes: the walk's to release, whatever the verdict.
  */
 enum aro_manifest_verdict aro_walk_push(struct aro_walk *walk, uint8_t *bytes, size_t len);
 

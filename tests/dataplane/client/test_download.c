@@ -80,6 +80,7 @@ struct rig {
     uint64_t right[DOWNLOADS];
     bool holds[DOWNLOADS];
     uint64_t random, now_us;
+    uint64_t manifests_kept_bytes;
 };
 
 static void random_fill(void *arg, void *bytes, size_t len)
@@ -117,8 +118,10 @@ static bool serve(struct rig *rig)
 
 static void rig_open(struct rig *rig, uint64_t buffer_bytes)
 {
-    struct aro_engine_options options = {
-        .buffer_bytes = buffer_bytes, .random = random_fill, .random_arg = rig};
+    struct aro_engine_options options = {.buffer_bytes = buffer_bytes,
+                                         .manifests_kept_bytes = rig->manifests_kept_bytes,
+                                         .random = random_fill,
+                                         .random_arg = rig};
     struct aro_engine_source source = {
         .name = "model", .slice_bytes_max = 1408, .receive_buffer_bytes = 4u << 20};
 
@@ -269,4 +272,87 @@ Test(download, the_root_alone_waits_for_a_range)
     aro_download_destroy(download);
     aro_engine_destroy(rig.engine);
     model_destroy(rig.model);
+}
+
+/* ---- manifests shared by downloads ---- */
+
+static struct aro_download *root_begin(struct rig *rig)
+{
+    struct aro_download_options wanted = {.id = rig->model->object_id,
+                                          .kind = ARO_KIND_OBJECT,
+                                          .root_only = true,
+                                          .buffer_bytes = 16 * C,
+                                          .silence_us = 10000000};
+
+    return aro_download_create(rig->engine, &wanted, rig->now_us);
+}
+
+static bool knows_root(const struct aro_download *download)
+{
+    struct aro_download_root root;
+
+    return aro_download_root(download, &root);
+}
+
+Test(download, many_of_one_object_fetch_its_manifest_once_and_each_is_told)
+{
+    struct rig rig = {.model = model_create(64 * C, C, 4), .random = 1};
+    unsigned told = 0;
+
+    rig_open(&rig, 0);
+    for (unsigned i = 0; i < DOWNLOADS; i++)
+        rig.download[i] = root_begin(&rig);
+    while (serve(&rig))
+        ;
+    while (aro_engine_ready(rig.engine) != NULL)
+        told++;
+    cr_assert_eq(told, DOWNLOADS);
+    cr_assert_eq(aro_engine_source_stats(rig.engine, 0)->chunks, 1);
+    for (unsigned i = 0; i < DOWNLOADS; i++) {
+        cr_assert(knows_root(rig.download[i]));
+        aro_download_destroy(rig.download[i]);
+    }
+    aro_engine_destroy(rig.engine);
+    model_destroy(rig.model);
+}
+
+Test(download, when_the_one_that_fetches_a_manifest_leaves_another_takes_over)
+{
+    uint8_t requests[REQUESTS][ARO_GET_BYTES];
+    struct rig rig = {.model = model_create(64 * C, C, 4), .random = 1};
+
+    rig_open(&rig, 0);
+    for (unsigned i = 0; i < 3; i++)
+        rig.download[i] = root_begin(&rig);
+    cr_assert_gt(aro_engine_send_burst(rig.engine, 0, requests, REQUESTS, rig.now_us), 0);
+    aro_download_destroy(rig.download[1]); /* one that waits */
+    aro_download_destroy(rig.download[0]); /* with its request under way */
+    for (unsigned turn = 0; turn < 5000 && !knows_root(rig.download[2]); turn++) {
+        serve(&rig);
+        rig.now_us += 1000;
+        aro_engine_timeout(rig.engine, rig.now_us);
+    }
+    cr_assert(knows_root(rig.download[2]));
+    aro_download_destroy(rig.download[2]);
+    aro_engine_destroy(rig.engine);
+    model_destroy(rig.model);
+}
+
+Test(download, a_manifest_that_was_kept_is_known_at_once)
+{
+    for (unsigned kept = 0; kept < 2; kept++) {
+        struct rig rig = {.model = model_create(64 * C, C, 4),
+                          .random = 1,
+                          .manifests_kept_bytes = kept ? 1 << 20 : 0};
+        rig_open(&rig, 0);
+        struct aro_download *download = root_begin(&rig);
+        while (serve(&rig))
+            ;
+        aro_download_destroy(download);
+        download = root_begin(&rig);
+        cr_assert_eq(knows_root(download), kept != 0);
+        aro_download_destroy(download);
+        aro_engine_destroy(rig.engine);
+        model_destroy(rig.model);
+    }
 }
