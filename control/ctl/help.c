@@ -41,6 +41,9 @@ void aro_help_print(FILE *out)
         usage(&aro_commands[i], text, sizeof(text));
         fprintf(out, "  %s\n        %s\n", text, aro_commands[i].help);
     }
+    fputs("  doctor [-c FILE]\n        Has this machine what the configuration asks for? Without a "
+          "daemon\n",
+          out);
     fputs("  completion\n        Completion for bash: source <(aroctl completion)\n"
           "\n"
           "exit codes: 0 ok, 1 negative answer, 2 usage, 3 no daemon, 4 refused, 5 timeout,\n"
@@ -74,7 +77,7 @@ void aro_completion_print(FILE *out)
           "    done\n"
           "    case \"$command\" in\n"
           "    '') COMPREPLY=($(compgen -W \"--socket --json --quiet --timeout --watch --help "
-          "--version completion",
+          "--version completion doctor",
           out);
     for (size_t i = 0; i < aro_commands_count; i++)
         fprintf(out, " %s", aro_commands[i].name);
@@ -90,5 +93,8 @@ void aro_completion_print(FILE *out)
         }
         fprintf(out, "\" %s-- \"$word\")) ;;\n", file ? "-f " : "");
     }
+    fputs("    doctor) COMPREPLY=($(compgen -f -W \"--config --json --quiet --help\" -- "
+          "\"$word\")) ;;\n",
+          out);
     fputs("    esac\n}\ncomplete -F _aroctl aroctl\n", out);
 }

@@ -10,6 +10,7 @@
 #include "control/api/units.h"
 #include "control/client/connection.h"
 #include "control/ctl/arguments.h"
+#include "control/ctl/doctor.h"
 #include "control/ctl/help.h"
 #include "control/ctl/progress.h"
 #include "control/ctl/render.h"
@@ -247,6 +248,8 @@ int main(int argc, char **argv)
         aro_completion_print(stdout);
         return 0;
     }
+    if (strcmp(name, "doctor") == 0)
+        return aro_doctor_command(argc - optind, argv + optind, options.style);
     command = aro_command_find(name);
     if (command == NULL) {
         near = aro_command_suggest(name);
