@@ -31,7 +31,7 @@ void aro_help_print(FILE *out)
           "  -j, --json         stable JSON, one object per line for lists (AROCACHE_JSON=1)\n"
           "  -q, --quiet        ids only, no progress (AROCACHE_QUIET=1)\n"
           "      --timeout S    longest silence of the daemon, 0: for ever (AROCACHE_TIMEOUT; 30)\n"
-          "      --watch[=S]    repeat every S seconds (2)\n"
+          "      --watch[=S]    repeat a command that looks every S seconds (1); stats with rates\n"
           "  -h, --help         this text, or that of a command\n"
           "  -V, --version      print the version of aroctl\n"
           "\n"
