@@ -55,7 +55,7 @@ const char *aro_config_title(const struct aro_config *config, const char *block,
 
 /* ---- from the file ---- */
 
-static struct aro_settings *read_file(const char *path, struct aro_error *error)
+struct aro_settings *aro_config_settings(const char *path, struct aro_error *error)
 {
     struct aro_key_spec specs[KEYS_MAX];
 
@@ -275,7 +275,7 @@ static int check(const char *path, struct aro_config *config, struct aro_error *
 
 int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *error)
 {
-    struct aro_settings *settings = read_file(path, error);
+    struct aro_settings *settings = aro_config_settings(path, error);
     int result = 0;
 
     if (settings == NULL)

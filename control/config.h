@@ -88,6 +88,13 @@ struct aro_config {
 /* Reads and checks path. 0, or -1 with *error (2001..2005, 2007); *ret is unspecified then. */
 int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *error);
 
+struct aro_settings;
+/*
+ * The file as it stands, with lines, its values unjudged: for those who edit it. NULL with *error
+ * (2001..2003); ends with aro_settings_destroy.
+ */
+struct aro_settings *aro_config_settings(const char *path, struct aro_error *error);
+
 /* Every key with its effective value, range, change class and sentence; reads back the same. */
 void aro_config_dump(const struct aro_config *config, FILE *out);
 

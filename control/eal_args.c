@@ -48,26 +48,25 @@ bool aro_device_is_pci(const char *device)
            (sscanf(device, "%2x:%2x.%1x%c", &a, &b, &c, &rest) >= 3 && length == 7);
 }
 
-static uint64_t memory_mib(const struct aro_config *config)
+uint64_t aro_eal_memory_wanted(const struct aro_config *config)
 {
     uint64_t mib = MEMORY_BASE_MIB;
 
     if (config->eal_memory_bytes != 0)
-        return (config->eal_memory_bytes + (1 << 20) - 1) >> 20;
+        return (config->eal_memory_bytes + (1 << 20) - 1) >> 20 << 20;
     for (unsigned i = 0; i < config->ports; i++)
         mib +=
             config->port[i].lcores *
             (uint64_t)(config->port[i].mtu > MTU_JUMBO ? MEMORY_QUEUE_JUMBO_MIB : MEMORY_QUEUE_MIB);
-    return mib;
+    return mib << 20;
 }
 
 static int add_memory(struct aro_eal_args *args, const struct aro_config *config,
                       const struct aro_eal_machine *machine)
 {
-    uint64_t mib = memory_mib(config);
     int error = 0;
 
-    args->memory_bytes = mib << 20;
+    args->memory_bytes = aro_eal_memory_wanted(config);
     args->huge = config->eal_hugepages == ARO_HUGEPAGES_ON ||
                  (config->eal_hugepages == ARO_HUGEPAGES_AUTO &&
                   machine->hugepages_free_bytes >= args->memory_bytes);
@@ -75,7 +74,7 @@ static int add_memory(struct aro_eal_args *args, const struct aro_config *config
         error = add(args, "--no-huge");
     else
         error = add(args, "--in-memory"); /* no hugetlbfs: needs no right, leaves nothing behind */
-    return error != 0 ? error : add(args, "-m%llu", (unsigned long long)mib);
+    return error != 0 ? error : add(args, "-m%llu", (unsigned long long)(args->memory_bytes >> 20));
 }
 
 /* "(0,2,3)" of the CPUs in set; none: every CPU that the process may use. */

@@ -25,6 +25,9 @@ struct aro_eal_args {
     uint64_t memory_bytes;
 };
 
+/* Memory for packets and EAL itself: eal.memory, or from the number of queues. */
+uint64_t aro_eal_memory_wanted(const struct aro_config *config);
+
 /* 0, or -ENOMEM / -E2BIG. Ends with aro_eal_args_free in either case. */
 int aro_eal_args_make(const struct aro_config *config, const struct aro_eal_machine *machine,
                       struct aro_eal_args *ret);

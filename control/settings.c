@@ -218,6 +218,54 @@ static void tables_fill(struct tables *tables, const struct aro_key_spec keys[],
     end_options(root, tables);
 }
 
+/* ---- the text ---- */
+
+/* The end of what starts at `at`: a quoted string, or NULL when it has none. */
+static char *quote_end(char *at)
+{
+    char quote = *at++;
+
+    for (; *at != '\0' && *at != quote; at++)
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+    return *at != '\0' ? at + 1 : NULL;
+}
+
+/* The end of a comment at `at`; at itself when there is none. `fresh`: a word could start here. */
+static char *comment_end(char *at, bool fresh)
+{
+    char *end;
+
+    if (*at == '#' || (fresh && at[0] == '/' && at[1] == '/'))
+        return at + strcspn(at, "\n");
+    if (!fresh || at[0] != '/' || at[1] != '*')
+        return at;
+    end = strstr(at + 2, "*/");
+    return end != NULL ? end + 2 : at; /* libconfuse reports one without an end */
+}
+
+/* libconfuse counts the lines of comments wrong: it gets blanks instead, newlines in their place.
+ */
+static void comments_blank(char *at)
+{
+    bool fresh = true;
+
+    while (at != NULL && *at != '\0') {
+        char *end = comment_end(at, fresh);
+        if (end > at) {
+            for (; at < end; at++)
+                *at = *at == '\n' ? '\n' : ' ';
+            fresh = true;
+        } else if (*at == '"' || *at == '\'') {
+            at = quote_end(at);
+            fresh = true;
+        } else {
+            fresh = strchr(" \t\r\n={}(),", *at) != NULL;
+            at++;
+        }
+    }
+}
+
 /* The whole file as a string: libconfuse ends the process when it cannot read on (a directory). */
 static char *slurp(const char *path, struct aro_error *error)
 {
@@ -242,6 +290,7 @@ static char *slurp(const char *path, struct aro_error *error)
         free(text);
         text = NULL;
     } else {
+        comments_blank(text);
         memcpy(text + length, END_MARK, sizeof(END_MARK));
     }
     if (fd >= 0)

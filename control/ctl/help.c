@@ -31,7 +31,7 @@ void aro_help_print(FILE *out)
           "  -j, --json         stable JSON, one object per line for lists (AROCACHE_JSON=1)\n"
           "  -q, --quiet        ids only, no progress (AROCACHE_QUIET=1)\n"
           "      --timeout S    longest silence of the daemon, 0: for ever (AROCACHE_TIMEOUT; 30)\n"
-          "      --watch[=S]    repeat every S seconds (2)\n"
+          "      --watch[=S]    repeat a command that looks every S seconds (1); stats with rates\n"
           "  -h, --help         this text, or that of a command\n"
           "  -V, --version      print the version of aroctl\n"
           "\n"
@@ -41,6 +41,9 @@ void aro_help_print(FILE *out)
         usage(&aro_commands[i], text, sizeof(text));
         fprintf(out, "  %s\n        %s\n", text, aro_commands[i].help);
     }
+    fputs("  doctor [-c FILE]\n        Has this machine what the configuration asks for? Without a "
+          "daemon\n",
+          out);
     fputs("  completion\n        Completion for bash: source <(aroctl completion)\n"
           "\n"
           "exit codes: 0 ok, 1 negative answer, 2 usage, 3 no daemon, 4 refused, 5 timeout,\n"
@@ -74,7 +77,7 @@ void aro_completion_print(FILE *out)
           "    done\n"
           "    case \"$command\" in\n"
           "    '') COMPREPLY=($(compgen -W \"--socket --json --quiet --timeout --watch --help "
-          "--version completion",
+          "--version completion doctor",
           out);
     for (size_t i = 0; i < aro_commands_count; i++)
         fprintf(out, " %s", aro_commands[i].name);
@@ -90,5 +93,8 @@ void aro_completion_print(FILE *out)
         }
         fprintf(out, "\" %s-- \"$word\")) ;;\n", file ? "-f " : "");
     }
+    fputs("    doctor) COMPREPLY=($(compgen -f -W \"--config --json --quiet --help\" -- "
+          "\"$word\")) ;;\n",
+          out);
     fputs("    esac\n}\ncomplete -F _aroctl aroctl\n", out);
 }

@@ -5,16 +5,25 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/api/units.h"
 #include "control/client/connection.h"
 #include "control/ctl/arguments.h"
+#include "control/ctl/doctor.h"
 #include "control/ctl/help.h"
 #include "control/ctl/progress.h"
 #include "control/ctl/render.h"
+#include "control/ctl/watch.h"
 
-enum { EXIT_USAGE = 2, OPTION_TIMEOUT = 1000, OPTION_WATCH, TIMEOUT_S_DEFAULT = 30 };
+enum {
+    EXIT_USAGE = 2,
+    OPTION_TIMEOUT = 1000,
+    OPTION_WATCH,
+    TIMEOUT_S_DEFAULT = 30,
+    WATCH_S_DEFAULT = 1
+};
 
 struct options {
     const char *socket;
@@ -103,7 +112,7 @@ static int read_options(int argc, char **argv, struct options *ret)
             ret->timeout_ms = (int)seconds * 1000;
             break;
         case OPTION_WATCH:
-            seconds = 2;
+            seconds = WATCH_S_DEFAULT;
             if (optarg != NULL && (set_seconds(optarg, 3600, &seconds) != 0 || seconds == 0))
                 return usage_error("--watch wants seconds, 1..3600, not ", optarg);
             ret->watch_s = (unsigned)seconds;
@@ -190,12 +199,97 @@ static json_t *answer(const struct options *options, const struct aro_command *c
     return result;
 }
 
+/* ---- watching ---- */
+
+static double now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Renders to a terminal by way of a text: the screen changes at once. */
+static int show(const struct options *options, const struct aro_command *command,
+                const json_t *result)
+{
+    char *text = NULL, clock[32];
+    time_t now = time(NULL);
+    struct tm local;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    int code;
+
+    if (out == NULL)
+        return EXIT_FAILURE;
+    strftime(clock, sizeof(clock), "%T", localtime_r(&now, &local));
+    fprintf(out, "%s  every %u s  %s\n\n", command->name, options->watch_s, clock);
+    code = aro_render(command, result, &options->style, out);
+    fclose(out);
+    aro_screen_show(text, stdout);
+    free(text);
+    return code;
+}
+
+/* Asks again and again, at fixed distances, until the daemon or the reader goes. */
+static int watch(const struct options *options, const struct aro_command *command,
+                 const struct aro_arguments *arguments)
+{
+    bool screen = isatty(STDOUT_FILENO) && !options->style.json && !options->style.quiet;
+    json_t *before = NULL, *result;
+    double asked_s = 0, began_s = now_s();
+    struct aro_error error = {0};
+    int code = 0;
+
+    if (screen)
+        fputs("\033[2J", stdout);
+    while ((result = answer(options, command, arguments, &error)) != NULL) {
+        double at_s = now_s(), left_s;
+        json_t *rates = before != NULL ? aro_rates(before, result, at_s - asked_s) : NULL;
+        json_decref(before);
+        before = json_copy(result);
+        if (rates != NULL && strcmp(command->name, "stats") == 0)
+            json_object_set(result, "per_second", rates);
+        json_decref(rates);
+        asked_s = at_s;
+        code = screen ? show(options, command, result)
+                      : aro_render(command, result, &options->style, stdout);
+        json_decref(result);
+        began_s += options->watch_s;
+        left_s = began_s - now_s();
+        if (fflush(stdout) != 0)
+            break;
+        if (left_s > 0)
+            usleep((useconds_t)(left_s * 1e6));
+        else
+            began_s = now_s();
+    }
+    json_decref(before);
+    return result == NULL && error.id != ARO_E_NONE ? fail(&error) : code;
+}
+
+static int once(const struct options *options, const struct aro_command *command,
+                const struct aro_arguments *arguments)
+{
+    struct aro_error error = {0};
+    json_t *result = answer(options, command, arguments, &error);
+    int code;
+
+    if (result == NULL) {
+        code = fail(&error);
+        return error.id == ARO_E_USAGE ? EXIT_USAGE : code;
+    }
+    code = aro_render(command, result, &options->style, stdout);
+    json_decref(result);
+    fflush(stdout);
+    return code;
+}
+
 static int run(const struct options *options, const struct aro_command *command, int count,
                char **words)
 {
     struct aro_arguments arguments;
     struct aro_error error = {0};
-    json_t *result;
     int code;
 
     if (aro_arguments_read(command, count, words, &arguments, &error) != 0) {
@@ -204,19 +298,8 @@ static int run(const struct options *options, const struct aro_command *command,
     }
     if (arguments.source != NULL && json_object_get(arguments.params, "label") == NULL)
         label_after_file(&arguments);
-    do {
-        result = answer(options, command, &arguments, &error);
-        if (result == NULL) {
-            code = error.id == ARO_E_USAGE ? (fail(&error), EXIT_USAGE) : fail(&error);
-            break;
-        }
-        if (options->watch_s > 0 && options->style.bold)
-            fputs("\033[H\033[2J", stdout);
-        code = aro_render(command, result, &options->style, stdout);
-        json_decref(result);
-        if (fflush(stdout) != 0)
-            break;
-    } while (options->watch_s > 0 && sleep(options->watch_s) == 0);
+    code = options->watch_s > 0 ? watch(options, command, &arguments)
+                                : once(options, command, &arguments);
     json_decref(arguments.params);
     return code;
 }
@@ -247,6 +330,8 @@ int main(int argc, char **argv)
         aro_completion_print(stdout);
         return 0;
     }
+    if (strcmp(name, "doctor") == 0)
+        return aro_doctor_command(argc - optind, argv + optind, options.style);
     command = aro_command_find(name);
     if (command == NULL) {
         near = aro_command_suggest(name);
@@ -259,5 +344,7 @@ int main(int argc, char **argv)
         aro_help_command_print(command, stdout);
         return 0;
     }
+    if (options.watch_s > 0 && (command->role != ARO_ROLE_READ || command->offline))
+        return usage_error("--watch repeats commands that look, not ", name);
     return run(&options, command, argc - optind - 1, argv + optind + 1);
 }

@@ -74,15 +74,33 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
     aro_table_print(table, style->bold, out);
 }
 
+/* Its growth per second, where --watch measured one. */
+static void add_rate(struct aro_table *table, const json_t *rates, const char *group,
+                     const char *name)
+{
+    const json_t *rate = json_object_get(json_object_get(rates, group), name);
+
+    if (rates == NULL)
+        return;
+    if (rate != NULL)
+        aro_table_add(table, "%.*f", json_real_value(rate) < 10 ? 1 : 0, json_real_value(rate));
+    else
+        aro_table_add(table, "%s", "");
+}
+
 static void stats(const json_t *r, const struct aro_style *style, FILE *out)
 {
-    struct aro_table *table = aro_table_create("GROUP|COUNTER|>VALUE");
+    const json_t *rates = json_object_get(r, "per_second");
+    struct aro_table *table = aro_table_create(rates == NULL ? "GROUP|COUNTER|>VALUE"
+                                                             : "GROUP|COUNTER|>VALUE|>PER SECOND");
     const char *group, *name;
     json_t *values, *value;
     unsigned zeros = 0;
 
     json_object_foreach((json_t *)(uintptr_t)r, group, values)
     {
+        if (values == rates)
+            continue;
         json_object_foreach(values, name, value)
         {
             if (json_is_integer(value) && json_integer_value(value) == 0) {
@@ -95,6 +113,7 @@ static void stats(const json_t *r, const struct aro_style *style, FILE *out)
                 aro_table_add(table, "%s", yes(json_is_true(value)));
             else
                 aro_table_add(table, "%lld", (long long)json_integer_value(value));
+            add_rate(table, rates, group, name);
         }
     }
     aro_table_print(table, style->bold, out);

@@ -127,6 +127,9 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
         {"cache { memory = 1GiB\n", 2002, ":", "block 'cache' is not closed"},
         {"log_level = \"info\n", 2002, ":", ""},
         {"/* log_level = info\n" PORT, 2002, ":", "comment"},
+        {"# one\n# two\ncache { # three\n  # four\n  memory = lots\n}\n", 2004, ":5:", "lots"},
+        {"// one\n/* two\n three */ /* four */ cache { memory = lots }\n", 2004, ":3:", "lots"},
+        {"runtime_dir = \"/a # /* // \\\" '\"\n\nmemroy = 1\n", 2003, ":3:", "memroy"},
         {"cache memory\n", 2002, ":1:", ""},
         {"= 5\n", 2002, ":1:", ""},
         {PORT PORT, 2002, ":2:", "duplicate"},
@@ -164,6 +167,28 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
         cr_assert_eq((int)error.id, rows[i].id, "%s -> %s", rows[i].text, error.text);
         cr_assert_not_null(strstr(error.text, rows[i].line), "%s -> %s", rows[i].text, error.text);
         cr_assert_not_null(strstr(error.text, rows[i].part), "%s -> %s", rows[i].text, error.text);
+    }
+}
+
+Test(config, comments_stand_anywhere_but_within_words_and_quotes)
+{
+    static const struct {
+        const char *text, *runtime_dir;
+    } rows[] = {
+        {"runtime_dir = /* why */ /z # because\n", "/z"},
+        {"runtime_dir = # why\n /z // because\n", "/z"},
+        {"runtime_dir = \"/z # //\" // because\n", "/z # //"},
+        {"runtime_dir = '/z /* no */'\n", "/z /* no */"},
+        {"runtime_dir = /x//y#because\n", "/x//y"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static struct aro_config config;
+        struct aro_error error = {0};
+        char text[300];
+        snprintf(text, sizeof(text), "%s%s", rows[i].text, PORT);
+        cr_assert_eq(read_text(text, &config, &error), 0, "%s: %s", text, error.text);
+        cr_assert_str_eq(config.runtime_dir, rows[i].runtime_dir);
     }
 }
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Watching a real daemon: /metrics, /healthz, /readyz, the service manager's socket.
 
-    test_watch.py AROCACHED PMD_CONFIG GOLDEN [unittest arguments]
+    test_watch.py AROCACHED AROCTL PMD_CONFIG GOLDEN [unittest arguments]
 
 Runs itself in namespaces of its own (and, for an ordinary user, a user namespace). Exit code 77:
 none can be made here.
 """
 import http.client
+import json
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ from node import Node, wait_until
 from stall import Stall
 
 INSIDE = "ARO_TEST_WATCH_INSIDE"
-AROCACHED, PROFILES, GOLDEN = map(os.path.abspath, sys.argv[1:4])
+AROCACHED, AROCTL, PROFILES, GOLDEN = map(os.path.abspath, sys.argv[1:5])
 MIB = 1 << 20
 PORT = ('port "p0" {{ device = "net_ring0" addresses = {{"10.9.0.1/24"}} }}\n'
         'cache {{ memory = "64MiB" }}\n{}')
@@ -177,6 +178,35 @@ class Watch(unittest.TestCase):
         self.assertLess(node.call("stats")["control"]["rounds"] - rounds, 50, "the loop spins")
         self.assertEqual(node.stop(), 0)
 
+    # ---- aroctl --watch ----
+
+    def test_aroctl_repeats_what_looks_as_lines_or_on_a_screen(self):
+        node = self.node()
+        aroctl = [AROCTL, "-s", f"{node.run}/control.sock"]
+        lines = subprocess.Popen([*aroctl, "--watch", "-j", "stats"], stdout=subprocess.PIPE)
+        self.addCleanup(lines.stdout.close)
+        self.addCleanup(lines.wait)
+        self.addCleanup(lines.kill)
+        master, slave = os.openpty()
+        screen = subprocess.Popen([*aroctl, "--watch=1", "stats"], stdout=slave)
+        os.close(slave)
+        self.addCleanup(screen.wait)
+        self.addCleanup(screen.kill)
+        first, second = json.loads(lines.stdout.readline()), json.loads(lines.stdout.readline())
+        self.assertNotIn("per_second", first)
+        rate = second["per_second"]["dataplane"]["loops"]
+        grown = second["dataplane"]["loops"] - first["dataplane"]["loops"]
+        self.assertAlmostEqual(rate, grown, delta=grown / 3)
+        text = ""
+        while text.count("\033[H") < 2 or not text.endswith("\033[J"):
+            text += os.read(master, 65536).decode()
+        os.close(master)
+        self.assertIn("PER SECOND", text)
+        self.assertEqual(node.stop(), 0)
+        self.assertEqual(lines.wait(10), 3, "no daemon any more")
+        refused = subprocess.run([*aroctl, "--watch", "stop"], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 2)
+
     # ---- readiness ----
 
     def test_a_stuck_lcore_turns_readiness_and_starves_the_watchdog(self):
@@ -240,6 +270,6 @@ if __name__ == "__main__":
     if INSIDE not in os.environ:
         enter_namespace()
     started = time.monotonic()
-    result = unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2, exit=False).result
+    result = unittest.main(argv=[sys.argv[0], *sys.argv[5:]], verbosity=2, exit=False).result
     print(f"{time.monotonic() - started:.1f} s")
     sys.exit(0 if result.wasSuccessful() else 1)
