@@ -66,10 +66,10 @@ static void order_make(const struct aro_gate_names *names, struct aro_name_entry
 /* Which of two errors tells a client more: that it is not there, what went wrong, nobody asked. */
 static unsigned error_weight(enum aro_error_id id)
 {
-    switch ((int)id) {
+    switch (id) {
     case ARO_E_NONE:
         return 0;
-    case 8001: /* this node knows no origin for it; another may */
+    case ARO_E_NAME_UNKNOWN: /* this node knows no origin for it; another may */
     case ARO_E_NOT_HERE:
         return 1;
     case ARO_E_DAEMON_UNREACHABLE:
@@ -77,7 +77,7 @@ static unsigned error_weight(enum aro_error_id id)
     case ARO_E_DAEMON_TIMEOUT:
     case ARO_E_DAEMON_DENIED:
         return 2;
-    case 8002: /* the origin itself says so */
+    case ARO_E_ORIGIN_ABSENT: /* the origin itself says so */
         return 4;
     default:
         return 3;
@@ -92,7 +92,7 @@ static void error_keep(struct aro_name_entry *entry, const struct aro_error *err
 
 static bool is_absent(enum aro_error_id id)
 {
-    return (int)id == 8001 || (int)id == 8002 || id == ARO_E_NOT_HERE;
+    return id == ARO_E_NAME_UNKNOWN || id == ARO_E_ORIGIN_ABSENT || id == ARO_E_NOT_HERE;
 }
 
 static void settle_failed(struct aro_name_entry *entry, const struct aro_error *error)

@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/gateway/status.h"
 
-/* What nodes say about names (docs/control-api.md). */
-enum {
-    NAME_UNKNOWN = 8001,
-    ORIGIN_ABSENT = 8002,
-    ORIGIN_DOWN = 8003,
-    ORIGIN_BUSY = 8005,
-    ORIGIN_OUTSIDE = 8006,
-    NAME_INVALID = 8012,
-    NAME_WAIT = 8014,
-};
-
 unsigned aro_http_status(enum aro_error_id id)
 {
-    switch ((int)id) {
+    switch (id) {
     case ARO_E_HTTP_MALFORMED:
     case ARO_E_HTTP_TARGET:
     case ARO_E_HTTP_HOST:
     case ARO_E_HTTP_BODY:
     case ARO_E_HTTP_CID:
-    case NAME_INVALID:
+    case ARO_E_NAME_INVALID:
         return 400;
     case ARO_E_DENIED:
         return 403;
@@ -29,9 +18,9 @@ unsigned aro_http_status(enum aro_error_id id)
     case ARO_E_NOT_FOUND:
     case ARO_E_MANIFEST_INVALID: /* the id of a chunk that is no manifest, asked for as an object */
     case ARO_E_NOT_HERE:
-    case NAME_UNKNOWN:
-    case ORIGIN_ABSENT:
-    case ORIGIN_OUTSIDE:
+    case ARO_E_NAME_UNKNOWN:
+    case ARO_E_ORIGIN_ABSENT:
+    case ARO_E_ORIGIN_OUTSIDE:
         return 404;
     case ARO_E_HTTP_METHOD:
         return 405;
@@ -47,7 +36,7 @@ unsigned aro_http_status(enum aro_error_id id)
     case ARO_E_GATE_STOPPING:
     case ARO_E_CLIENT_MEMORY:
     case ARO_E_JOBS_FULL:
-    case ORIGIN_BUSY:
+    case ARO_E_ORIGIN_BUSY:
     case ARO_E_CLIENTS_FULL:
     case ARO_E_STOPPING:
         return 503;
@@ -56,8 +45,8 @@ unsigned aro_http_status(enum aro_error_id id)
     case ARO_E_GATE_NAME_TIMEOUT:
     case ARO_E_DAEMON_UNREACHABLE:
     case ARO_E_DAEMON_TIMEOUT:
-    case ORIGIN_DOWN:
-    case NAME_WAIT:
+    case ARO_E_ORIGIN_DOWN:
+    case ARO_E_NAME_WAIT:
         return 504;
     default:
         return 502;

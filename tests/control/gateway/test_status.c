@@ -21,7 +21,7 @@ Test(status, what_clients_act_on_is_told_apart)
     cr_assert_eq(aro_http_status(ARO_E_GATE_FULL), 503u);
     cr_assert_eq(aro_http_status(ARO_E_NO_ANSWER), 504u);
     cr_assert_eq(aro_http_status(ARO_E_SOURCE_LIES), 502u);
-    cr_assert_eq(aro_http_status((enum aro_error_id)8002), 404u);
-    cr_assert_eq(aro_http_status((enum aro_error_id)8003), 504u);
+    cr_assert_eq(aro_http_status(ARO_E_ORIGIN_ABSENT), 404u);
+    cr_assert_eq(aro_http_status(ARO_E_ORIGIN_DOWN), 504u);
     cr_assert_str_eq(aro_registry_code(404), "BLOB_UNKNOWN");
 }
