@@ -20,7 +20,7 @@ Step = namedtuple("Step", "name line function seconds needs network")
 _steps = []
 _libc = ctypes.CDLL(None)
 
-PROGRAMS = ["control/arocached", "control/aroctl", "dataplane/client/aroget"]
+PROGRAMS = ["control/arocached", "control/aroctl", "control/arogate", "dataplane/client/aroget"]
 BUILDS = {  # name -> (arguments of meson, compiler, targets)
     "release": (["--buildtype=release"], "gcc",
                 PROGRAMS + ["tests/dataplane/client/model_server", "perf/bench_data"]),

@@ -88,15 +88,23 @@ JUSTIFIED = {
 # Runs in the client's namespace: [[method, path, headers], ...] on stdin, one server.
 ASKER = """
 import hashlib, http.client, json, sys
-link = http.client.HTTPConnection(sys.argv[1], timeout=20)
-for method, path, headers in json.load(sys.stdin):
+
+def ask(link, method, path, headers):
     link.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     link.putheader('Host', sys.argv[2])
     for name, value in headers.items():
         link.putheader(name, value)
     link.endheaders()
     answer = link.getresponse()
-    body = answer.read()
+    return answer, answer.read()
+
+link = http.client.HTTPConnection(sys.argv[1], timeout=20)
+for request in json.load(sys.stdin):
+    try:
+        answer, body = ask(link, *request)
+    except ConnectionError:  # the server ended the connection after the last answer
+        link.close()
+        answer, body = ask(link, *request)
     print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()},
                       hashlib.sha256(body).hexdigest(), len(body)]))
 """
