@@ -66,7 +66,7 @@ static void interface_read(const struct aro_doctor *doctor, const char *name,
     char path[PATH_BYTES], state[32], flags[32];
 
     *ret = (struct aro_interface){.default_route = has_default_route(doctor, name)};
-    snprintf(ret->name, sizeof(ret->name), "%s", name);
+    snprintf(ret->name, sizeof(ret->name), "%.*s", (int)sizeof(ret->name) - 1, name);
     snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
     aro_file_line(doctor, path, state, sizeof(state));
     snprintf(path, sizeof(path), "/sys/class/net/%s/flags", name);
