@@ -327,10 +327,12 @@ static void arrival_failed(struct aro_name_entry *entry, const json_t *why)
 
 static void arrival_complete(struct aro_name_entry *entry)
 {
-    pthread_mutex_lock(&entry->names->lock);
+    struct aro_gate_names *names = entry->names; /* which outlives it */
+
+    pthread_mutex_lock(&names->lock);
     entry->facts.complete = true;
     names_settle(entry, 0); /* from now on it is here, like any other */
-    pthread_mutex_unlock(&entry->names->lock);
+    pthread_mutex_unlock(&names->lock);
 }
 
 /* Whether anybody still wants it; else it is given up. */

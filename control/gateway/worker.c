@@ -200,6 +200,7 @@ static void round_trip(struct aro_worker *worker)
     if (worker->run_due || worker->now_us >= worker->sweep_us) {
         worker->run_due = false;
         MHD_run(worker->daemon);
+        wake_exchanges(worker); /* what clients took or asked for may be ready at once */
     }
     aro_nodes_send(worker->nodes, aro_gate_now_us());
     sweep(worker);

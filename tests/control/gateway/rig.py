@@ -28,6 +28,9 @@ class Source:
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
