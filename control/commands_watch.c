@@ -218,10 +218,14 @@ static json_t *port_brief(struct aro_node *node)
 
 static json_t *memory_json(struct aro_node *node, const struct aro_cache_stats *cache)
 {
-    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:b}", "cache_bytes", integer(cache->bytes_total),
-                     "cache_hugepages", node->region_huge, "cache_used_bytes",
-                     integer(cache->bytes_used_now), "cache_chunks", integer(cache->entries_now),
-                     "eal_bytes", integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
+    const struct aro_pins *pins = aro_content_pins(node->content);
+
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:b}", "cache_bytes",
+                     integer(cache->bytes_total), "cache_hugepages", node->region_huge,
+                     "cache_used_bytes", integer(cache->bytes_used_now), "cache_chunks",
+                     integer(cache->entries_now), "pinned_bytes", integer(aro_pins_bytes(pins)),
+                     "pinned_max_bytes", integer(aro_pins_bytes_max(pins)), "eal_bytes",
+                     integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
 }
 
 static json_t *store_brief(const struct aro_node *node, const struct aro_store_stats *stats)

@@ -38,6 +38,8 @@ KEY("cache", chunks_max, cache_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks in memory at most; 0: one per 16 KiB of memory")
 KEY("cache", policy, cache_policy, POLICY, 0, 1, "s3fifo", RESTART,
     "which chunk leaves first when memory is full")
+KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
+    "chunk memory that the command pin may keep from eviction, a share or bytes")
 
 KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
     "directory of the disk tier; made when its parent exists")

@@ -19,6 +19,8 @@ const struct aro_metric aro_metric_list[] = {
     VALUE(cache, entries_now, "chunks in memory")
     GAUGE(cache, entries_max, "chunks that fit the table")
     VALUE(cache, pinned_now, "chunks that an answer under way holds")
+    VALUE(cache, kept_now, "chunks that the command pin keeps in memory")
+    VALUE(cache, bytes_kept_now, "payload of the chunks that the command pin keeps")
     VALUE(cache, retired_now, "chunks unlinked whose memory is not free yet")
     VALUE(cache, admitted, "chunks that came into memory")
     VALUE(cache, evicted, "chunks that the policy sent out")

@@ -231,7 +231,11 @@ static void store_stop(struct aro_node *node)
 static int content_start(struct aro_node *node, struct aro_error *error)
 {
     struct aro_content_config config = {
-        .cache = node->cache, .store = node->store, .ring = node->ring, .seed = secret()};
+        .cache = node->cache,
+        .store = node->store,
+        .ring = node->ring,
+        .pin_bytes_max = aro_share_of(&node->config.cache_pin_max, node->config.cache_memory_bytes),
+        .seed = secret()};
 
     node->content = aro_content_create(&config);
     return node->content != NULL ? 0 : fail_resource(error, "reading by the control thread");
