@@ -22,6 +22,7 @@ void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret)
         aro_store_stats(node->store, &ret->store);
     aro_server_stats(node->server, &ret->control.server);
     aro_observer_http_stats(node->observer, &ret->control.http);
+    aro_request_log_stats(node->request_log, &ret->control.request_log);
     ret->control.requests = aro_rpc_requests(node->rpc);
     ret->control.errors = aro_rpc_errors(node->rpc);
     ret->control.jobs_now = aro_jobs_now(node->jobs);

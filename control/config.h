@@ -79,6 +79,9 @@ struct aro_config {
     char http_listen[64];   /* "": off */
     bool http_listen_given; /* by the file: then it must work */
 
+    uint64_t requests_sample;                /* one of so many is logged; 0: none */
+    char request_log[ARO_CONFIG_PATH_BYTES]; /* "": the log */
+
     uint64_t eal_memory_bytes; /* 0: from the number of queues */
     uint64_t eal_hugepages;
     char eal_args[ARO_EAL_ARGS_MAX][ARO_EAL_ARG_BYTES];

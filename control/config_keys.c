@@ -121,6 +121,11 @@ KEY("control", group, socket_group, TEXT, 0, 31, "", RESTART,
 KEY("http", listen, http_listen, ENDPOINT, 0, 63, "127.0.0.1:9501", RESTART,
     "ADDRESS:PORT for /metrics, /healthz, /readyz on the kernel's stack; empty: off")
 
+KEY("log", requests_sample, requests_sample, COUNT, 0, UINT32_MAX, "0", RESTART,
+    "log one of so many requests of validated sources; 0: none, 1: every one")
+KEY("log", request_log, request_log, TEXT, 0, 255, "", RESTART,
+    "file for these lines, appended to; empty: the daemon's log")
+
 KEY("eal", memory, eal_memory_bytes, BYTES, 0, 64 * GIB, "0", RESTART,
     "memory for packet buffers; 0: from the number of queues")
 KEY("eal", hugepages, eal_hugepages, HUGEPAGES, 0, 2, "auto", RESTART,
