@@ -99,7 +99,9 @@ struct aro_cache_stats {
     uint64_t bytes_chunks_now; /* payload of entries in the index */
     uint64_t entries_now;
     uint64_t entries_max;
-    uint64_t pinned_now;   /* entries some pin holds */
+    uint64_t pinned_now; /* entries some pin holds */
+    uint64_t kept_now;   /* entries that the policy may not evict */
+    uint64_t bytes_kept_now;
     uint64_t retired_now;  /* unlinked, waiting for pins or a grace period */
     uint64_t admitted;     /* publications */
     uint64_t evicted;      /* by the policy */
@@ -193,9 +195,20 @@ int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entr
 int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry);
 void aro_cache_discard(struct aro_cache *cache, struct aro_entry *entry);
 
+/*
+ * Keeps a RESIDENT chunk in memory whatever the policy says, until unkeep or remove; flush leaves
+ * it. 0 (also when it is kept already), -ENOENT, or -EAGAIN: it is READING, or published and not
+ * yet seen by aro_cache_maintain. How much may be kept is the caller's to bound: what the policy
+ * cannot evict is missing for everybody else.
+ */
+int aro_cache_keep(struct aro_cache *cache, const struct aro_id *id);
+/* Gives it back to the policy, as if it had just come. 0, or -ENOENT: gone, or not kept. */
+int aro_cache_unkeep(struct aro_cache *cache, const struct aro_id *id);
+
 /* Unlinks a chunk. 0, -ENOENT, or -EBUSY while it is READING. Memory follows by reclamation. */
 int aro_cache_remove(struct aro_cache *cache, const struct aro_id *id);
-/* Unlinks every RESIDENT chunk; returns how many. Pinned memory returns when the pins go. */
+/* Unlinks every RESIDENT chunk that is not kept; returns how many. Pinned memory returns when the
+ * pins go. */
 uint64_t aro_cache_flush(struct aro_cache *cache);
 
 void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret);

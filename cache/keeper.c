@@ -90,17 +90,21 @@ static void entry_unlink(struct aro_cache *cache, struct aro_entry *entry)
     atomic_store(&entry->state, ARO_ENTRY_GONE);
 }
 
+void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
+{
+    entry_unlink(cache, entry);
+    cache->evicted++;
+    aro_reclaim_retire(cache, entry);
+}
+
 static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
 {
     struct aro_policy *policy = cache->policy;
     bool recalled = policy->ops->recall(policy, &entry->id);
 
     cache->admitted++;
-    if (policy->ops->admit(policy, entry, recalled))
-        return;
-    entry_unlink(cache, entry); /* not worth keeping */
-    cache->evicted++;
-    aro_reclaim_retire(cache, entry);
+    if (!policy->ops->admit(policy, entry, recalled))
+        aro_keeper_drop(cache, entry); /* not worth keeping */
 }
 
 static void entry_remove(struct aro_cache *cache, struct aro_entry *entry)
@@ -111,7 +115,10 @@ static void entry_remove(struct aro_cache *cache, struct aro_entry *entry)
         cache->admitted++;
         return;
     }
-    cache->policy->ops->remove(cache->policy, entry);
+    if (entry->policy_queue == ARO_QUEUE_KEPT)
+        aro_keep_forget(cache, entry);
+    else
+        cache->policy->ops->remove(cache->policy, entry);
     aro_reclaim_retire(cache, entry);
 }
 
@@ -196,7 +203,7 @@ uint64_t aro_cache_flush(struct aro_cache *cache)
     inbox_empty(cache);
     for (uint32_t i = 0; i < cache->entries.fresh; i++) {
         struct aro_entry *entry = &cache->entries.array[i];
-        if (entry->policy_queue == 0)
+        if (entry->policy_queue == 0 || entry->policy_queue == ARO_QUEUE_KEPT)
             continue;
         entry_remove(cache, entry);
         removed++;
@@ -216,9 +223,7 @@ static bool evict_run(struct aro_cache *cache, unsigned work_max)
         victim = cache->policy->ops->evict(cache->policy);
         if (victim == NULL)
             break;
-        entry_unlink(cache, victim);
-        cache->evicted++;
-        aro_reclaim_retire(cache, victim);
+        aro_keeper_drop(cache, victim);
     }
     cache->wanted_bytes = cache->spare_bytes; /* until an allocation fails again */
     return false;
@@ -252,8 +257,10 @@ void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret)
     struct aro_cache_stats stats = {
         .bytes_total = cache->region_bytes,
         .bytes_used_now = aro_arena_used(cache->entries.arena),
-        .bytes_chunks_now = cache->policy->bytes,
-        .entries_now = cache->policy->entries,
+        .bytes_chunks_now = cache->policy->bytes + cache->policy->withheld_bytes,
+        .entries_now = cache->policy->entries + cache->kept_entries,
+        .kept_now = cache->kept_entries,
+        .bytes_kept_now = cache->policy->withheld_bytes,
         .entries_max = cache->entries.max,
         .pinned_now = aro_reclaim_pinned(cache),
         .retired_now = aro_reclaim_coming_entries(cache) + cache->held.entries,

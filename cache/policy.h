@@ -29,6 +29,8 @@ struct aro_policy {
     const struct aro_policy_ops *ops;
     uint64_t bytes;   /* sum of len_bytes of admitted entries */
     uint32_t entries; /* how many there are */
+    /* of the capacity: taken by entries that were given to it and are kept elsewhere now; keeper */
+    uint64_t withheld_bytes;
 };
 
 struct aro_policy_ops {

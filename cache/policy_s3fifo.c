@@ -6,6 +6,8 @@
  * chunk that was hit goes round again with one hit less. Evict from main while it holds more than
  * its nine tenths or small is empty, else from small.
  *
+ * Memory that is withheld (cache/keep.c) counts as main's: small keeps its tenth.
+ *
  * A chunk as large as the small queue would flush it whole: it is refused. The cache makes the
  * small queue larger than any chunk, so that there this never happens.
  */
@@ -129,7 +131,7 @@ static struct aro_entry *s3fifo_evict(struct aro_policy *policy)
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
     struct aro_entry *victim = NULL;
 
-    if (s3fifo->queue[QUEUE_MAIN].bytes <= s3fifo->main_bytes)
+    if (s3fifo->queue[QUEUE_MAIN].bytes + policy->withheld_bytes <= s3fifo->main_bytes)
         victim = small_evict(s3fifo);
     return victim != NULL ? victim : main_evict(s3fifo);
 }

@@ -6,6 +6,7 @@
  *   keeper.c   what the keeper does: fills, removal, housekeeping
  *   reclaim.c  unlinked entries on their way back to free memory
  *   restock.c  the readers' stock within its budget
+ *   keep.c     entries that the policy may not evict
  *
  * Who writes what: [r] the reader that owns it, [k] the keeper, [a] anybody; the rest is constant
  * after create.
@@ -21,6 +22,7 @@
 enum {
     ARO_READERS_MAX = 63,
     ARO_PINS_MAX = 1 << 20, /* per reader */
+    ARO_QUEUE_KEPT = 0xff,  /* policy_queue of a kept entry: no policy has so many */
 };
 
 struct aro_reader {
@@ -66,6 +68,7 @@ struct aro_cache {
     uint64_t spare_bytes;  /* the usual wanted_bytes */
     uint32_t spare_entries;
     unsigned readers;
+    uint64_t kept_entries;
     uint64_t admitted, evicted, removed, index_full, alloc_failed;
     struct aro_reader *reader[ARO_READERS_MAX]; /* [:readers] */
 };
@@ -94,8 +97,15 @@ uint64_t aro_reclaim_pinned(struct aro_cache *cache);
 /* Fills stocks up to their targets, at most work_max entries. True: stopped by work_max. */
 bool aro_restock_run(struct aro_cache *cache, unsigned work_max);
 
+/* ---- keep.c ---- */
+
+/* The entry leaves the cache: it is kept no more. */
+void aro_keep_forget(struct aro_cache *cache, struct aro_entry *entry);
+
 /* ---- keeper.c ---- */
 
+/* Out of the index by the policy's will; the policy does not know it (any more). */
+void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry);
 /* An entry from the arena; on failure raises wanted_bytes so that eviction makes room. */
 struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_bytes);
 

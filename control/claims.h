@@ -22,6 +22,7 @@ struct aro_claim {
     struct aro_id id;
     struct aro_claim *next; /* in its bucket */
     uint32_t users;
+    uint32_t len_bytes; /* of the chunk, for whoever wants to know; else 0 */
     bool fresh;
 };
 

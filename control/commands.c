@@ -14,7 +14,8 @@ static const struct {
     {"pull", aro_handle_pull},       {"purge", aro_handle_purge},     {"put", aro_handle_put},
     {"resolve", aro_handle_resolve}, {"schema", aro_handle_schema},   {"stat", aro_handle_stat},
     {"stats", aro_handle_stats},     {"status", aro_handle_status},   {"stop", aro_handle_stop},
-    {"verify", aro_handle_verify},   {"version", aro_handle_version},
+    {"verify", aro_handle_verify},   {"version", aro_handle_version}, {"pin", aro_handle_pin},
+    {"unpin", aro_handle_unpin},
 };
 
 aro_handler *aro_node_handler(const char *name)
@@ -56,6 +57,16 @@ int aro_call_object(struct aro_node *node, const struct aro_call *call, struct a
     return 0;
 }
 
+static json_t *ls_json(struct aro_node *node, const struct aro_object *object)
+{
+    const struct aro_pin *pin =
+        aro_pins_find(aro_content_pins(node->content), &object->id, ARO_KIND_OBJECT);
+    json_t *json = aro_object_json(object);
+
+    json_object_set_new(json, "pinned", json_boolean(pin != NULL && pin->complete));
+    return json;
+}
+
 void aro_handle_ls(void *arg, struct aro_call *call)
 {
     struct aro_node *node = arg;
@@ -69,7 +80,7 @@ void aro_handle_ls(void *arg, struct aro_call *call)
         object = aro_content_object_at(node->content, i);
         if (object == NULL)
             break;
-        json_array_append_new(list, aro_object_json(object));
+        json_array_append_new(list, ls_json(node, object));
     }
     more = aro_content_object_at(node->content, after + limit) != NULL;
     aro_call_reply(call, json_pack("{s:o, s:b}", "objects", list, "more", more));
@@ -83,10 +94,11 @@ void aro_handle_flush(void *arg, struct aro_call *call)
     uint64_t removed;
 
     aro_cache_stats(node->cache, &stats);
-    if (node->store == NULL && stats.entries_now > 0 && !aro_call_flag(call, "force")) {
+    if (node->store == NULL && stats.entries_now > stats.kept_now &&
+        !aro_call_flag(call, "force")) {
         aro_error_set(&error, ARO_E_FLUSH_LOSES,
                       "there is no store: %llu chunks would be lost for good",
-                      (unsigned long long)stats.entries_now);
+                      (unsigned long long)(stats.entries_now - stats.kept_now));
         aro_call_fail(call, &error);
         return;
     }
@@ -95,7 +107,8 @@ void aro_handle_flush(void *arg, struct aro_call *call)
         ;
     aro_cache_stats(node->cache, &stats);
     aro_log(&node->log, ARO_LOG_INFO, "flush", "chunks=%llu", (unsigned long long)removed);
-    aro_call_reply(call, json_pack("{s:I, s:I, s:I, s:b}", "removed_chunks", (json_int_t)removed,
+    aro_call_reply(call, json_pack("{s:I, s:I, s:I, s:I, s:b}", "removed_chunks",
+                                   (json_int_t)removed, "kept_chunks", (json_int_t)stats.kept_now,
                                    "pinned_chunks", (json_int_t)stats.pinned_now, "retired_chunks",
                                    (json_int_t)stats.retired_now, "store", node->store != NULL));
 }

@@ -43,6 +43,10 @@ struct aro_metrics;
 /* Every value of control/metrics.c now. */
 void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret);
 
+/* job_pin.c */
+void aro_handle_pin(void *node, struct aro_call *call);
+void aro_handle_unpin(void *node, struct aro_call *call);
+
 /* {"id", "digest", "bytes", "chunks", "chunk_bytes", "label", "created_ns"}. NULL: no memory. */
 json_t *aro_object_json(const struct aro_object *object);
 

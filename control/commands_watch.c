@@ -22,6 +22,7 @@ void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret)
         aro_store_stats(node->store, &ret->store);
     aro_server_stats(node->server, &ret->control.server);
     aro_observer_http_stats(node->observer, &ret->control.http);
+    aro_request_log_stats(node->request_log, &ret->control.request_log);
     ret->control.requests = aro_rpc_requests(node->rpc);
     ret->control.errors = aro_rpc_errors(node->rpc);
     ret->control.jobs_now = aro_jobs_now(node->jobs);
@@ -218,10 +219,14 @@ static json_t *port_brief(struct aro_node *node)
 
 static json_t *memory_json(struct aro_node *node, const struct aro_cache_stats *cache)
 {
-    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:b}", "cache_bytes", integer(cache->bytes_total),
-                     "cache_hugepages", node->region_huge, "cache_used_bytes",
-                     integer(cache->bytes_used_now), "cache_chunks", integer(cache->entries_now),
-                     "eal_bytes", integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
+    const struct aro_pins *pins = aro_content_pins(node->content);
+
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:b}", "cache_bytes",
+                     integer(cache->bytes_total), "cache_hugepages", node->region_huge,
+                     "cache_used_bytes", integer(cache->bytes_used_now), "cache_chunks",
+                     integer(cache->entries_now), "pinned_bytes", integer(aro_pins_bytes(pins)),
+                     "pinned_max_bytes", integer(aro_pins_bytes_max(pins)), "eal_bytes",
+                     integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
 }
 
 static json_t *store_brief(const struct aro_node *node, const struct aro_store_stats *stats)

@@ -7,7 +7,7 @@
 #include "control/config_keys.h"
 #include "control/settings.h"
 
-enum { KEYS_MAX = 64 };
+enum { KEYS_MAX = 64, PIN_PERCENT_MAX = 90 };
 
 static bool is_block(const char *block, const char *name)
 {
@@ -270,6 +270,11 @@ static int check(const char *path, struct aro_config *config, struct aro_error *
                              config->store_name);
     if (check_origins(path, config, error) != 0)
         return -1;
+    if (aro_share_of(&config->cache_pin_max, config->cache_memory_bytes) >
+        config->cache_memory_bytes / 100 * PIN_PERCENT_MAX)
+        return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                             "%s: cache.pin_max leaves less than a tenth of cache.memory unpinned",
+                             path);
     return check_ports(path, config, error);
 }
 
@@ -294,6 +299,11 @@ int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *
 }
 
 /* ---- for people and programs ---- */
+
+uint64_t aro_share_of(const struct aro_share *share, uint64_t whole_bytes)
+{
+    return share->percent != 0 ? whole_bytes / 100 * share->percent : share->bytes;
+}
 
 bool aro_config_key(size_t i, struct aro_key_info *ret)
 {

@@ -34,6 +34,12 @@ enum aro_log_level {
     ARO_LOG_DEBUG = 3,
 };
 
+/* A part of something: so many bytes, or so many hundredths of the whole. */
+struct aro_share {
+    uint64_t bytes;   /* valid when percent is 0 */
+    uint64_t percent; /* 1..100; 0: bytes */
+};
+
 /* A list of EAL lcore ids. */
 struct aro_lcore_list {
     unsigned id[ARO_LCORES_MAX];
@@ -48,6 +54,7 @@ struct aro_config {
     uint64_t cache_memory_bytes;
     uint64_t cache_chunks_max;
     char cache_policy[ARO_CONFIG_WORD_BYTES];
+    struct aro_share cache_pin_max; /* of cache_memory_bytes */
 
     bool has_store;
     char store_name[32];
@@ -71,6 +78,9 @@ struct aro_config {
 
     char http_listen[64];   /* "": off */
     bool http_listen_given; /* by the file: then it must work */
+
+    uint64_t requests_sample;                /* one of so many is logged; 0: none */
+    char request_log[ARO_CONFIG_PATH_BYTES]; /* "": the log */
 
     uint64_t eal_memory_bytes; /* 0: from the number of queues */
     uint64_t eal_hugepages;
@@ -123,6 +133,9 @@ const char *aro_change_name(enum aro_change change);
 /* How many blocks of this kind there are, and the title of one ("" where they have none). */
 unsigned aro_config_copies(const struct aro_config *config, const char *block);
 const char *aro_config_title(const struct aro_config *config, const char *block, unsigned block_no);
+
+/* In bytes. */
+uint64_t aro_share_of(const struct aro_share *share, uint64_t whole_bytes);
 
 /* The value of key i in block number `block_no` as text; returns text. */
 enum { ARO_CONFIG_VALUE_BYTES = ARO_EAL_ARGS_MAX * (ARO_EAL_ARG_BYTES + 4) + 8 };

@@ -38,6 +38,8 @@ KEY("cache", chunks_max, cache_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks in memory at most; 0: one per 16 KiB of memory")
 KEY("cache", policy, cache_policy, POLICY, 0, 1, "s3fifo", RESTART,
     "which chunk leaves first when memory is full")
+KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
+    "chunk memory that the command pin may keep from eviction, a share or bytes")
 
 KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
     "directory of the disk tier; made when its parent exists")
@@ -118,6 +120,11 @@ KEY("control", group, socket_group, TEXT, 0, 31, "", RESTART,
 
 KEY("http", listen, http_listen, ENDPOINT, 0, 63, "127.0.0.1:9501", RESTART,
     "ADDRESS:PORT for /metrics, /healthz, /readyz on the kernel's stack; empty: off")
+
+KEY("log", requests_sample, requests_sample, COUNT, 0, UINT32_MAX, "0", RESTART,
+    "log one of so many requests of validated sources; 0: none, 1: every one")
+KEY("log", request_log, request_log, TEXT, 0, 255, "", RESTART,
+    "file for these lines, appended to; empty: the daemon's log")
 
 KEY("eal", memory, eal_memory_bytes, BYTES, 0, 64 * GIB, "0", RESTART,
     "memory for packet buffers; 0: from the number of queues")

@@ -170,6 +170,37 @@ static int address_parse(const char *text, struct aro_address *ret)
     return 0;
 }
 
+static int share_set(const struct aro_key *key, struct aro_share *field, const char *text)
+{
+    struct aro_share share = {0};
+    size_t length = strlen(text);
+    char number[8];
+    int error;
+
+    if (length == 0 || text[length - 1] != '%') {
+        error = aro_bytes_parse(text, &share.bytes);
+    } else {
+        if (length > sizeof(number))
+            return -ERANGE;
+        memcpy(number, text, length - 1);
+        number[length - 1] = '\0';
+        error = aro_count_parse(number, &share.percent);
+        if (error == 0 && share.percent > key->max)
+            error = -ERANGE;
+    }
+    if (error == 0)
+        *field = share;
+    return error;
+}
+
+static char *share_format(const struct aro_share *share, char text[ARO_UNITS_TEXT])
+{
+    if (share->percent == 0)
+        return aro_bytes_exact(share->bytes, text);
+    snprintf(text, ARO_UNITS_TEXT, "%llu%%", (unsigned long long)share->percent);
+    return text;
+}
+
 static int mac_parse(const char *text, uint8_t ret[6])
 {
     unsigned byte[6];
@@ -258,6 +289,8 @@ int aro_key_set(const struct aro_key *key, void *base, const char *text)
         return text_set(key, field, text);
     if (key->kind == ARO_KEY_ENDPOINT)
         return endpoint_set(key, field, text);
+    if (key->kind == ARO_KEY_SHARE)
+        return share_set(key, (struct aro_share *)(void *)field, text);
     if (key->kind == ARO_KEY_MAC)
         return mac_parse(text, (uint8_t *)field);
     error = number_parse(key, text, &value);
@@ -392,6 +425,8 @@ char *aro_key_format(const struct aro_key *key, const void *base, char text[ARO_
         snprintf(text, ARO_CONFIG_VALUE_BYTES, "\"%s\"", field);
     else if (key->kind == ARO_KEY_POLICY)
         strcpy(text, field);
+    else if (key->kind == ARO_KEY_SHARE)
+        share_format((const struct aro_share *)(const void *)field, text);
     else if (key->kind == ARO_KEY_MAC)
         snprintf(text, ARO_CONFIG_VALUE_BYTES, "\"%02x:%02x:%02x:%02x:%02x:%02x\"", mac[0], mac[1],
                  mac[2], mac[3], mac[4], mac[5]);
@@ -416,6 +451,10 @@ char *aro_key_range(const struct aro_key *key, char *text, size_t text_bytes)
     }
     if (key->kind == ARO_KEY_MAC) {
         snprintf(text, text_bytes, "six hexadecimal bytes, aa:bb:cc:dd:ee:ff");
+        return text;
+    }
+    if (key->kind == ARO_KEY_SHARE) {
+        snprintf(text, text_bytes, "0%%..%llu%% or bytes", (unsigned long long)key->max);
         return text;
     }
     if (key->kind == ARO_KEY_ENDPOINT) {

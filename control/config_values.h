@@ -33,6 +33,7 @@ enum aro_key_kind {
     ARO_KEY_U32,         /* uint32_t */
     ARO_KEY_CHOICE,      /* enum aro_choice */
     ARO_KEY_WAIT,        /* enum aro_wait */
+    ARO_KEY_SHARE,       /* struct aro_share; max: the percentage */
     ARO_KEY_MAC,         /* uint8_t[6] */
     ARO_KEY_LCORES,      /* struct aro_lcore_list */
     ARO_KEY_PORT_LCORES, /* unsigned[ARO_LCORES_MAX]; count behind it */

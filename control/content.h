@@ -15,6 +15,7 @@
 #include "cache/cache.h"
 #include "cache/disk/store.h"
 #include "control/claims.h"
+#include "control/pins.h"
 
 struct aro_content;
 
@@ -29,6 +30,7 @@ struct aro_content_config {
     struct aro_cache *cache;
     struct aro_store *store; /* NULL: memory only */
     struct aro_uring *ring;  /* the control thread's */
+    uint64_t pin_bytes_max;  /* control/pins.h; 0: nothing can be pinned */
     uint64_t seed;
 };
 
@@ -40,6 +42,7 @@ struct aro_cache *aro_content_cache(const struct aro_content *content);
 struct aro_store *aro_content_store(const struct aro_content *content); /* NULL: memory only */
 struct aro_uring *aro_content_ring(const struct aro_content *content);
 struct aro_claims *aro_content_claims(const struct aro_content *content);
+struct aro_pins *aro_content_pins(const struct aro_content *content);
 
 /* ---- objects ---- */
 

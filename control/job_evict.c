@@ -250,6 +250,16 @@ static void cancel(struct aro_job *job)
         fail(own, ARO_E_JOB_CANCELLED, "the evict was cancelled");
 }
 
+static int refuse_pinned(const struct evict_job *own, enum aro_kind kind, struct aro_error *error)
+{
+    struct aro_pins *pins = aro_content_pins(own->node->content);
+
+    if (aro_pins_find(pins, &own->id, kind) == NULL &&
+        (kind == ARO_KIND_OBJECT || !aro_pins_want(pins, &own->id)))
+        return 0;
+    return aro_error_set(error, ARO_E_PINNED, "it is pinned");
+}
+
 static int find_target(struct evict_job *own, struct aro_call *call, struct aro_error *error)
 {
     struct aro_object object;
@@ -262,12 +272,12 @@ static int find_target(struct evict_job *own, struct aro_call *call, struct aro_
             return -1;
         own->id = object.id;
         own->force = false;
-        return 0;
+        return refuse_pinned(own, ARO_KIND_OBJECT, error);
     }
     aro_content_where(own->node->content, &own->id, &where);
     if (!where.in_memory && !where.on_disk)
         return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", aro_call_text(call, "id"));
-    return 0;
+    return own->force ? 0 : refuse_pinned(own, ARO_KIND_CHUNK, error);
 }
 
 void aro_handle_evict(void *arg, struct aro_call *call)

@@ -31,6 +31,10 @@ static json_t *result_json(const struct stat_job *own)
 {
     json_t *json = aro_object_json(&own->object);
 
+    const struct aro_pin *pin =
+        aro_pins_find(aro_content_pins(own->content), &own->object.id, ARO_KIND_OBJECT);
+
+    json_object_set_new(json, "pinned", json_boolean(pin != NULL && pin->complete));
     json_object_update_new(json, json_pack("{s:s, s:I, s:I, s:I, s:I}", "kind", "object",
                                            "chunks_in_memory", (json_int_t)own->in_memory,
                                            "chunks_on_disk", (json_int_t)own->on_disk,
@@ -98,9 +102,10 @@ static void stat_chunk(struct aro_node *node, struct aro_call *call, const struc
         aro_call_fail(call, &error);
         return;
     }
-    aro_call_reply(call, json_pack("{s:s, s:s, s:I, s:b, s:b}", "kind", "chunk", "id", text,
+    aro_call_reply(call, json_pack("{s:s, s:s, s:I, s:b, s:b, s:b}", "kind", "chunk", "id", text,
                                    "bytes", (json_int_t)where.len_bytes, "in_memory",
-                                   where.in_memory, "on_disk", where.on_disk));
+                                   where.in_memory, "on_disk", where.on_disk, "pinned",
+                                   aro_pins_want(aro_content_pins(node->content), id)));
 }
 
 void aro_handle_stat(void *arg, struct aro_call *call)

@@ -9,6 +9,7 @@
 #define GAUGE(group, name, sentence) ROW(group, name, group.name, GAUGE, sentence)
 #define FLAG(group, name, sentence)  ROW(group, name, group.name, FLAG, sentence)
 #define SERVER(name, sentence)       ROW(control, name, control.server.name, VALUE, sentence)
+#define REQUEST_LOG(name, sentence)  ROW(control, name, control.request_log.name, VALUE, sentence)
 #define HTTP(name, sentence)         ROW(control, name, control.http.name, VALUE, sentence)
 
 /* clang-format off */
@@ -19,6 +20,8 @@ const struct aro_metric aro_metric_list[] = {
     VALUE(cache, entries_now, "chunks in memory")
     GAUGE(cache, entries_max, "chunks that fit the table")
     VALUE(cache, pinned_now, "chunks that an answer under way holds")
+    VALUE(cache, kept_now, "chunks that the command pin keeps in memory")
+    VALUE(cache, bytes_kept_now, "payload of the chunks that the command pin keeps")
     VALUE(cache, retired_now, "chunks unlinked whose memory is not free yet")
     VALUE(cache, admitted, "chunks that came into memory")
     VALUE(cache, evicted, "chunks that the policy sent out")
@@ -51,6 +54,8 @@ const struct aro_metric aro_metric_list[] = {
     SERVER(clients_dropped, "clients dropped because they did not read their answers")
     SERVER(lines, "request lines received")
     SERVER(lines_too_long, "lines longer than the limit")
+    REQUEST_LOG(request_lines, "lines of the sampled request log")
+    REQUEST_LOG(request_lines_lost, "lines of the sampled request log that its file did not take")
     HTTP(http_requests, "requests to the HTTP listener (http.listen)")
     HTTP(http_errors, "of them answered with a status of 400 or more")
     VALUE(control, requests, "requests")

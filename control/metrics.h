@@ -18,10 +18,12 @@
 #include "control/origin/stats.h"
 #include "control/server.h"
 #include "control/watch/exporter.h"
+#include "control/watch/request_log.h"
 
 struct aro_control_stats {
     struct aro_server_stats server;
     struct aro_exporter_stats http;
+    struct aro_request_log_stats request_log;
     uint64_t requests, errors;
     uint64_t jobs_now;
     uint64_t rounds, longest_round_us;

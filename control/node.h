@@ -21,6 +21,7 @@
 
 struct aro_eal;
 struct aro_observer;
+struct aro_request_log;
 
 struct aro_node {
     struct aro_config config;
@@ -52,6 +53,7 @@ struct aro_node {
     unsigned table_calls;        /* that wait for the table of names */
     struct aro_resolver *resolver;
     struct aro_observer *observer;
+    struct aro_request_log *request_log; /* NULL: off */
 
     struct aro_watch signal_watch, ring_watch, dataplane_watch;
     struct aro_chore housekeeping;

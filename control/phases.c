@@ -17,6 +17,7 @@
 #include "control/eal.h"
 #include "control/profile.h"
 #include "control/watch/observe.h"
+#include "control/watch/request_log.h"
 
 enum {
     RING_DEPTH = 512, /* of the control thread: store and puts */
@@ -173,6 +174,7 @@ static void fill_dataplane_config(struct aro_node *node)
     to->pending_per_lcore = (uint32_t)config->pending;
     to->reads_per_lcore = (uint32_t)config->reads;
     to->pending_deadline_us = (uint32_t)config->pending_deadline_us;
+    to->sample_every = (uint32_t)config->requests_sample;
     to->limits = (struct aro_limits){
         .ceiling_bytes_per_s = config->ceiling_bytes_per_s,
         .ceiling_net_bytes_per_s = config->ceiling_net_bytes_per_s,
@@ -231,7 +233,11 @@ static void store_stop(struct aro_node *node)
 static int content_start(struct aro_node *node, struct aro_error *error)
 {
     struct aro_content_config config = {
-        .cache = node->cache, .store = node->store, .ring = node->ring, .seed = secret()};
+        .cache = node->cache,
+        .store = node->store,
+        .ring = node->ring,
+        .pin_bytes_max = aro_share_of(&node->config.cache_pin_max, node->config.cache_memory_bytes),
+        .seed = secret()};
 
     node->content = aro_content_create(&config);
     return node->content != NULL ? 0 : fail_resource(error, "reading by the control thread");
@@ -350,6 +356,32 @@ static void observer_stop(struct aro_node *node)
     node->observer = NULL;
 }
 
+static unsigned samples_take(void *dataplane, struct aro_request_sample ret[], unsigned max)
+{
+    return aro_dataplane_samples(dataplane, ret, max);
+}
+
+static int request_log_start(struct aro_node *node, struct aro_error *error)
+{
+    const struct aro_request_log_config config = {.loop = node->loop,
+                                                  .ring = node->ring,
+                                                  .log = &node->log,
+                                                  .path = node->config.request_log,
+                                                  .take = samples_take,
+                                                  .arg = node->dataplane};
+
+    if (node->config.requests_sample == 0)
+        return 0;
+    node->request_log = aro_request_log_create(&config, error);
+    return node->request_log != NULL ? 0 : -1;
+}
+
+static void request_log_stop(struct aro_node *node)
+{
+    aro_request_log_destroy(node->request_log);
+    node->request_log = NULL;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -369,6 +401,7 @@ static const struct {
     {"server", server_start, server_stop},          /* */
     {"origin", origin_start, origin_stop},
     {"observer", observer_start, observer_stop},
+    {"request_log", request_log_start, request_log_stop},
 };
 
 enum { PHASES = sizeof(phases) / sizeof(phases[0]) };

@@ -74,6 +74,7 @@ struct aro_dataplane_config {
     uint32_t reads_per_lcore;     /* disk reads in flight, power of two 8..1024 */
     uint32_t pending_deadline_us; /* longest wait for a read */
     struct aro_limits limits;
+    uint32_t sample_every; /* one of so many requests leaves a sample; 0: none */
     struct aro_port_config port[ARO_PORTS_MAX];
     unsigned ports;
     struct aro_profile profile[ARO_PROFILES_MAX];
@@ -149,6 +150,30 @@ void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lc
                               struct aro_lcore_info *ret);
 /* Sum over the lcores. */
 void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_counters *ret);
+
+enum aro_outcome {
+    ARO_OUTCOME_HIT = 0,     /* from memory */
+    ARO_OUTCOME_MISS = 1,    /* after a disk read */
+    ARO_OUTCOME_ABSENT = 2,  /* STATUS NOT_FOUND */
+    ARO_OUTCOME_REFUSED = 3, /* another STATUS */
+};
+
+/* One request of a validated source, for the sampled request log. */
+struct aro_request_sample {
+    uint64_t age_us;       /* how long ago it was settled */
+    uint8_t id[8];         /* the first bytes of the chunk's id */
+    uint8_t source[16];    /* IPv4 addresses are v4-mapped */
+    uint16_t source_port;  /* host order */
+    uint8_t slices;        /* sent */
+    uint8_t status;        /* enum aro_status; 0: answered with slices */
+    uint32_t residence_us; /* from its arrival to its last slice or STATUS */
+    enum aro_outcome outcome;
+    unsigned lcore;
+};
+
+/* Takes up to max samples that wait; returns how many. */
+unsigned aro_dataplane_samples(struct aro_dataplane *dataplane, struct aro_request_sample ret[],
+                               unsigned max);
 
 /* Of the TSC: what counters ending in _cycles count. */
 double aro_dataplane_cycles_per_s(const struct aro_dataplane *dataplane);

@@ -98,6 +98,7 @@ int aro_job_activate(struct aro_lcore *lcore, struct aro_job *job)
         job->mask &= (1ull << (slices - job->first)) - 1;
     if (job->mask == 0)
         return -EINVAL;
+    job->slices = (uint8_t)__builtin_popcountll(job->mask);
     job->state = ARO_JOB_ACTIVE;
     aro_reply_chunk_known(job);
     queue_push(&lcore->jobs.active, job);
@@ -107,6 +108,9 @@ int aro_job_activate(struct aro_lcore *lcore, struct aro_job *job)
 static void job_finish(struct aro_lcore *lcore, struct aro_job *job)
 {
     lcore->counters.answered++;
+    if (aro_sample_due(&lcore->sample_left))
+        aro_sample_job(lcore, job,
+                       job->tier == ARO_TIER_MEMORY ? ARO_OUTCOME_HIT : ARO_OUTCOME_MISS, 0);
     if (job->handed_out == 0) { /* every slice was copied */
         aro_job_release(lcore, job);
         return;

@@ -49,6 +49,7 @@ struct aro_job {
     uint8_t tier; /* enum aro_tier */
     uint8_t state;
     uint16_t lcore_id;
+    uint8_t slices;                   /* of the whole answer, once ACTIVE */
     uint32_t handed_out;              /* packets made that point into the chunk */
     uint32_t freed_here;              /* of these, freed by this lcore */
     _Atomic uint32_t freed_elsewhere; /* ... by other threads */

@@ -22,6 +22,7 @@
 #include "dataplane/jobs.h"
 #include "dataplane/pending.h"
 #include "dataplane/port.h"
+#include "dataplane/sample.h"
 
 enum {
     ARO_QUEUES_MAX = ARO_PORTS_MAX, /* of one lcore: one per port */
@@ -54,6 +55,7 @@ struct aro_lcore {
     bool idle_poll;             /* constant: never sleep */
     bool idle_woken;            /* by a descriptor, and no packet came yet */
     bool idle_waits;            /* constant: every queue has a descriptor to wait on */
+    uint32_t sample_left;       /* requests to the next sample; 0: sampling is off */
 
     struct aro_counters counters;
     struct aro_guard guard;
@@ -65,6 +67,7 @@ struct aro_lcore {
     struct rte_mempool *slices;  /* constant: external buffers, no room of their own */
     struct rte_mempool *copies;  /* constant: whole frames, where a port takes no chains; or NULL */
 
+    struct aro_sampler sampler;
     struct aro_queue queue[ARO_QUEUES_MAX];
 
     /* shared with others */

@@ -108,6 +108,8 @@ static void job_refuse(struct aro_lcore *lcore, struct aro_job *job, enum aro_st
     } else {
         lcore->counters.drop[ARO_DROP_request_no_memory]++;
     }
+    if (aro_sample_due(&lcore->sample_left))
+        aro_sample_job(lcore, job, ARO_OUTCOME_REFUSED, (uint8_t)code);
     aro_job_release(lcore, job);
 }
 

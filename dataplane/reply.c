@@ -76,6 +76,23 @@ void aro_reply_prepare(struct aro_job *job, const struct aro_frame *frame,
     aro_data_encode(data_header(job), 0, get->slice_bytes, 0, 0, 0, get->echo);
 }
 
+void aro_reply_peer(const struct aro_job *job, uint8_t address[16], uint16_t *ret_port)
+{
+    static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const struct rte_ipv4_hdr *ip4 = (const void *)(job->header + IP_AT);
+    const struct rte_ipv6_hdr *ip6 = (const void *)(job->header + IP_AT);
+    const struct rte_udp_hdr *udp =
+        (const void *)(job->header + job->header_bytes - ARO_DATA_BYTES - sizeof(*udp));
+
+    if (job->family == 4) {
+        memcpy(address, v4_mapped, sizeof(v4_mapped));
+        memcpy(address + sizeof(v4_mapped), &ip4->dst_addr, 4);
+    } else {
+        memcpy(address, ip6->dst_addr, 16);
+    }
+    *ret_port = rte_be_to_cpu_16(udp->dst_port);
+}
+
 /* Sets the lengths of the IP and UDP headers and the IPv4 checksum for payload_bytes after UDP. */
 static void lengths_write(uint8_t *header, uint8_t header_bytes, uint8_t family,
                           uint16_t payload_bytes)

@@ -18,6 +18,8 @@ struct aro_lcore;
 /* Prepares job's headers from the request's frame. */
 void aro_reply_prepare(struct aro_job *job, const struct aro_frame *frame,
                        const struct aro_get *get);
+/* Where its answer goes: address (IPv4: v4-mapped) and port (host order). */
+void aro_reply_peer(const struct aro_job *job, uint8_t address[16], uint16_t *ret_port);
 /* The chunk's length is known (RESIDENT): completes the headers. */
 void aro_reply_chunk_known(struct aro_job *job);
 

@@ -84,6 +84,8 @@ static void peer_refuse(struct aro_lcore *lcore, struct aro_queue *queue,
 {
     aro_guard_charge(&lcore->guard, &request->frame.peer,
                      ARO_STATUS_BYTES + ARO_COST_PER_PACKET + ARO_COST_PER_LOOKUP);
+    if (aro_sample_due(&lcore->sample_left))
+        aro_sample_request(lcore, request, (uint8_t)code);
     request_refuse(lcore, queue, request, code, retry_after_us, detail);
 }
 
@@ -172,7 +174,7 @@ static enum aro_miss hit_serve(struct aro_lcore *lcore, struct aro_queue *queue,
         aro_job_release(lcore, job);
         return ARO_MISS_BEYOND;
     }
-    request->slices = (uint8_t)__builtin_popcountll(job->mask);
+    request->slices = job->slices;
     aro_entry_touch(entry);
     lcore->counters.hits_memory++;
     return ARO_MISS_WAITING;

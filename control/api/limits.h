@@ -22,6 +22,7 @@ enum {
     ARO_HELD_MS_MAX = 60000,
     ARO_CHUNKS_MAX = 1024,               /* of a pull, per answer */
     ARO_UNREAD_CHUNKS_BYTES = 256 << 10, /* more unread: `chunks` answers wait */
+    ARO_PINNED_MAX = 1024,               /* objects and chunks */
 };
 
 #endif

@@ -40,16 +40,17 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
 {
     const json_t *memory = json_object_get(r, "memory"), *store = json_object_get(r, "store");
     const json_t *pools = json_object_get(r, "pools"), *at;
-    char a[ARO_UNITS_TEXT], b[ARO_UNITS_TEXT];
+    char a[ARO_UNITS_TEXT], b[ARO_UNITS_TEXT], pinned[ARO_UNITS_TEXT];
     struct aro_table *table;
     size_t i;
 
     fprintf(out, "arocached %s, pid %llu, up %llu s, UDP port %llu, idle %s, %llu lcores\n",
             text(r, "version"), number(r, "pid"), number(r, "uptime_us") / 1000000,
             number(r, "service_port"), text(r, "idle"), number(r, "lcores"));
-    fprintf(out, "memory  %s of %s used, %llu chunks%s\n",
+    fprintf(out, "memory  %s of %s used, %llu chunks, %s pinned%s\n",
             aro_bytes_human(number(memory, "cache_used_bytes"), a),
             aro_bytes_human(number(memory, "cache_bytes"), b), number(memory, "cache_chunks"),
+            aro_bytes_human(number(memory, "pinned_bytes"), pinned),
             flag(memory, "cache_hugepages") ? ", hugepages" : "");
     if (json_is_object(store))
         fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects%s\n",
@@ -191,7 +192,7 @@ static void created(const json_t *object, char into[32])
 
 static void ls(const json_t *r, const struct aro_style *style, FILE *out)
 {
-    struct aro_table *table = aro_table_create("OBJECT|>SIZE|>CHUNKS|CREATED|LABEL");
+    struct aro_table *table = aro_table_create("OBJECT|>SIZE|>CHUNKS|CREATED|PINNED|LABEL");
     unsigned long long bytes = 0, objects = 0;
     char size[ARO_UNITS_TEXT], when[32];
     const json_t *at;
@@ -204,6 +205,7 @@ static void ls(const json_t *r, const struct aro_style *style, FILE *out)
         aro_table_add(table, "%llu", number(at, "chunks"));
         created(at, when);
         aro_table_add(table, "%s", when);
+        aro_table_add(table, "%s", flag(at, "pinned") ? "yes" : "");
         aro_table_add(table, "%s", text(at, "label"));
         bytes += number(at, "bytes");
         objects++;
@@ -328,9 +330,9 @@ static void whereabouts(const json_t *r, const struct aro_style *style, FILE *ou
 
     (void)style;
     if (strcmp(text(r, "kind"), "chunk") == 0) {
-        fprintf(out, "%s\n%s, in memory: %s, on disk: %s\n", text(r, "id"),
+        fprintf(out, "%s\n%s, in memory: %s, on disk: %s, pinned: %s\n", text(r, "id"),
                 aro_bytes_human(number(r, "bytes"), size), yes(flag(r, "in_memory")),
-                yes(flag(r, "on_disk")));
+                yes(flag(r, "on_disk")), yes(flag(r, "pinned")));
         return;
     }
     created(r, when);
@@ -338,10 +340,10 @@ static void whereabouts(const json_t *r, const struct aro_style *style, FILE *ou
             text(r, "digest"), text(r, "label"), when, aro_bytes_human(number(r, "bytes"), size),
             number(r, "bytes"));
     fprintf(out,
-            "chunks   %llu of %s: %llu in memory, %llu on disk, %llu missing; %llu manifests\n",
+            "chunks   %llu of %s: %llu in memory, %llu on disk, %llu missing; %llu manifests%s\n",
             number(r, "chunks"), aro_bytes_human(number(r, "chunk_bytes"), chunk),
             number(r, "chunks_in_memory"), number(r, "chunks_on_disk"), number(r, "chunks_missing"),
-            number(r, "manifests"));
+            number(r, "manifests"), flag(r, "pinned") ? "; pinned" : "");
 }
 
 static void evict(const json_t *r, const struct aro_style *style, FILE *out)
@@ -351,12 +353,35 @@ static void evict(const json_t *r, const struct aro_style *style, FILE *out)
             number(r, "removed_chunks"), number(r, "kept_chunks"));
 }
 
+static void pin(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    char now[ARO_UNITS_TEXT], max[ARO_UNITS_TEXT];
+
+    (void)style;
+    fprintf(out, "%s: %llu chunks pinned, %llu read from disk; %s of %s pinned in all\n",
+            text(r, "id"), number(r, "chunks"), number(r, "read_chunks"),
+            aro_bytes_human(number(r, "pinned_bytes"), now),
+            aro_bytes_human(number(r, "pinned_max_bytes"), max));
+}
+
+static void unpin(const json_t *r, const struct aro_style *style, FILE *out)
+{
+    char now[ARO_UNITS_TEXT];
+
+    (void)style;
+    fprintf(out, "%s: %llu chunks unpinned; %s still pinned\n", text(r, "id"), number(r, "chunks"),
+            aro_bytes_human(number(r, "pinned_bytes"), now));
+}
+
 static void flush(const json_t *r, const struct aro_style *style, FILE *out)
 {
     (void)style;
-    fprintf(out, "%llu chunks removed from memory, %llu still pinned, %llu waiting%s\n",
-            number(r, "removed_chunks"), number(r, "pinned_chunks"), number(r, "retired_chunks"),
-            flag(r, "store") ? "" : "; there is no store, so they are gone");
+    fprintf(
+        out,
+        "%llu chunks removed from memory, %llu kept by pin, %llu held by answers, %llu waiting%s\n",
+        number(r, "removed_chunks"), number(r, "kept_chunks"), number(r, "pinned_chunks"),
+        number(r, "retired_chunks"),
+        flag(r, "store") ? "" : "; there is no store, so they are gone");
 }
 
 static void verify(const json_t *r, const struct aro_style *style, FILE *out)
@@ -477,7 +502,8 @@ static const struct {
     {"cancel", cancel, NULL},      {"explain", explain, NULL},   {"version", version, NULL},
     {"schema", schema, "methods"}, {"stop", stop, NULL},         {"pull", pull, NULL},
     {"resolve", resolve, NULL},    {"chunks", chunks, NULL},     {"names", names, "names"},
-    {"purge", purge, NULL},        {"name", name, NULL},
+    {"purge", purge, NULL},        {"name", name, NULL},         {"pin", pin, NULL},
+    {"unpin", unpin, NULL},
 };
 
 static void print_json(const json_t *value, FILE *out)

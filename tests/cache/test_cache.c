@@ -410,3 +410,97 @@ Test(cache, reads_of_every_size_get_memory_even_when_the_cache_is_full)
     cr_assert_leq(stats(&world).bytes_used_now, (uint64_t)REGION_BYTES);
     world_end(&world);
 }
+
+/* ---- kept chunks ---- */
+
+enum { CHUNK = 64 << 10, FIT = REGION_BYTES / CHUNK };
+
+static int keep(struct world *world, uint64_t number)
+{
+    struct aro_id id = id_of(number);
+
+    return aro_cache_keep(world->cache, &id);
+}
+
+static int unkeep(struct world *world, uint64_t number)
+{
+    struct aro_id id = id_of(number);
+
+    return aro_cache_unkeep(world->cache, &id);
+}
+
+/* So many chunks more than fit, so that the policy must evict. */
+static void flood(struct world *world, uint64_t from)
+{
+    for (uint64_t i = from; i < from + 3 * FIT; i++) {
+        while (put(world, i, CHUNK) == -ENOBUFS)
+            world_settle(world);
+        world_settle(world);
+    }
+}
+
+Test(cache, a_kept_chunk_stays_while_everything_else_is_evicted)
+{
+    struct world world = world_make();
+
+    for (uint64_t i = 1; i <= 20; i++)
+        cr_assert_eq(put(&world, i, CHUNK), 0);
+    for (uint64_t i = 1; i <= 10; i++)
+        cr_assert_eq(keep(&world, i), 0);
+    cr_assert_eq(keep(&world, 1), 0, "twice is as once");
+    cr_assert_eq(stats(&world).kept_now, 10);
+    cr_assert_eq(stats(&world).bytes_kept_now, 10 * CHUNK);
+    cr_assert_eq(stats(&world).entries_now, 20);
+    cr_assert_eq(stats(&world).bytes_chunks_now, 20 * CHUNK);
+    flood(&world, 1000);
+    for (uint64_t i = 1; i <= 20; i++)
+        cr_assert_eq(find(&world, i) != NULL, i <= 10, "%lu", i);
+    cr_assert_eq(stats(&world).kept_now, 10);
+    for (uint64_t i = 1; i <= 10; i++)
+        cr_assert_eq(unkeep(&world, i), 0);
+    cr_assert_eq(unkeep(&world, 1), -ENOENT);
+    cr_assert_eq(stats(&world).kept_now + stats(&world).bytes_kept_now, 0);
+    flood(&world, 5000);
+    flood(&world, 9000);
+    for (uint64_t i = 1; i <= 10; i++)
+        cr_assert_null(find(&world, i), "%lu", i);
+    world_end(&world);
+}
+
+Test(cache, flush_leaves_what_is_kept_and_remove_takes_it)
+{
+    struct world world = world_make();
+    struct aro_id id = id_of(1);
+
+    cr_assert_eq(put(&world, 1, CHUNK), 0);
+    cr_assert_eq(put(&world, 2, CHUNK), 0);
+    cr_assert_eq(keep(&world, 1), 0);
+    cr_assert_eq(aro_cache_flush(world.cache), 1);
+    cr_assert_not_null(find(&world, 1));
+    cr_assert_null(find(&world, 2));
+    cr_assert_eq(aro_cache_remove(world.cache, &id), 0);
+    cr_assert_null(find(&world, 1));
+    cr_assert_eq(stats(&world).kept_now + stats(&world).bytes_kept_now, 0);
+    world_settle(&world);
+    cr_assert_eq(stats(&world).entries_now, 0);
+    cr_assert_eq(unkeep(&world, 1), -ENOENT);
+    world_end(&world);
+}
+
+Test(cache, what_is_being_read_is_kept_only_once_it_is_there)
+{
+    struct world world = world_make();
+    struct aro_id id = id_of(1);
+    struct aro_entry *entry;
+
+    cr_assert_eq(keep(&world, 1), -ENOENT);
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, 4096, &entry), 0);
+    cr_assert_eq(keep(&world, 1), -EAGAIN, "READING");
+    memset(entry->data, 1, 4096);
+    aro_sums_extend(entry->sums, 0, entry->data, 4096);
+    aro_cache_publish(world.reader, entry);
+    cr_assert_eq(keep(&world, 1), -EAGAIN, "on its way to the policy");
+    world_settle(&world);
+    cr_assert_eq(keep(&world, 1), 0);
+    world_end(&world);
+}

@@ -146,3 +146,21 @@ Test(policy, s3fifo_refuses_what_would_fill_its_small_queue)
     cr_assert_eq(policy->bytes, 999u);
     policy->ops->destroy(policy);
 }
+
+Test(policy, s3fifo_counts_withheld_memory_as_mains)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    for (unsigned i = 0; i < 50; i++) {
+        admit(policy, i);
+        evicts(policy, i);
+        admit(policy, i); /* main: 5000 of 9000 */
+    }
+    admit(policy, 99);
+    policy->withheld_bytes = 4000;
+    evicts(policy, 99);
+    admit(policy, 98);
+    policy->withheld_bytes = 4100; /* now 9100 */
+    evicts(policy, 0);
+    policy->ops->destroy(policy);
+}

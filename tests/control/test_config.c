@@ -48,7 +48,7 @@ Test(config, values_of_every_kind_are_understood)
     static struct aro_config config;
     struct aro_error error = {0};
     const char *text = "runtime_dir = /tmp/x\nlog_level = debug\n"
-                       "cache { memory = 1GiB policy = fifo }\n"
+                       "cache { memory = 1GiB policy = fifo pin_max = 40% }\n"
                        "store \"main\" { path = \"/srv/a\" size = 10GB segment = 64MiB }\n"
                        "dataplane { lcores = {0, 3} idle = poll pending_deadline = 200ms }\n"
                        "limits { ceiling = 20Gbit }\n"
@@ -63,6 +63,7 @@ Test(config, values_of_every_kind_are_understood)
     cr_assert_eq(config.log_level, ARO_LOG_DEBUG);
     cr_assert_eq(config.cache_memory_bytes, 1ull << 30);
     cr_assert_str_eq(config.cache_policy, "fifo");
+    cr_assert_eq(aro_share_of(&config.cache_pin_max, 1000), 400);
     cr_assert(config.has_store);
     cr_assert_eq(config.store_size_bytes, 10000000000);
     cr_assert_eq(config.lcores.count, 2, "a list replaces its default");
@@ -114,6 +115,10 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
         {"__context = 1\n", 2003, ":1:", "unknown key"},
         {"cache {\n memory = 1KiB\n}\n" PORT, 2004, ":2:", "8MiB..4TiB"},
         {"cache {\n\n memory = lots\n}\n", 2004, ":3:", "cache.memory = 'lots'"},
+        {"cache { pin_max = 91% }\n" PORT, 2004, ":1:", "0%..90% or bytes"},
+        {"cache { pin_max = 12345678901% }\n" PORT, 2004, ":1:", "pin_max"},
+        {"cache { pin_max = 2 }\n" PORT, 2004, ":1:", "pin_max"},
+        {"cache { memory = 1GiB pin_max = 1GiB }\n" PORT, 2005, ":", "pin_max"},
         {"dataplane { lcores = {1, 1} }\n", 2004, ":1:", "different numbers"},
         {"dataplane { lcores = {127} }\n", 2004, ":1:", "0..126"},
         {"dataplane { reads = 48 }\n", 2004, ":1:", "power of two"},

@@ -312,3 +312,167 @@ Test(jobs, without_a_store_objects_live_in_memory)
     json_decref(answer);
     bench_destroy(bench);
 }
+
+/* ---- pins ---- */
+
+/* Puts other content until nothing of before would be in memory any more. */
+static void flood(struct bench *bench, uint64_t seed)
+{
+    char id[ARO_ID_TEXT_MAX];
+
+    put(bench, REGION * 3 / 2, 0, seed, id);
+}
+
+static json_int_t in_memory(struct bench *bench, const char *id)
+{
+    json_t *answer = ask(bench, "stat", "{\"id\":\"ID\"}", id);
+    json_int_t chunks = number(answer, "chunks_in_memory");
+
+    json_decref(answer);
+    return chunks;
+}
+
+static bool is_pinned(struct bench *bench, const char *id)
+{
+    json_t *answer = ask(bench, "stat", "{\"id\":\"ID\"}", id);
+    bool pinned = json_is_true(json_object_get(answer, "pinned"));
+
+    json_decref(answer);
+    return pinned;
+}
+
+/* The id of the error, or "" and *ret_answer's number called name. */
+static void pin(struct bench *bench, const char *method, const char *id, const char *expected)
+{
+    json_t *answer = ask(bench, method, "{\"id\":\"ID\"}", id);
+
+    cr_assert_str_eq(text(answer, "id"), expected, "%s %s", method, id);
+    json_decref(answer);
+}
+
+Test(jobs, a_pinned_object_is_read_in_and_stays_until_it_is_unpinned)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX];
+    json_t *answer;
+
+    put(bench, 2 * MIB, 0, 5, a);
+    json_decref(ask(bench, "flush", "{}", ""));
+    cr_assert_eq(in_memory(bench, a), 0);
+    answer = ask(bench, "pin", "{\"id\":\"ID\"}", a);
+    cr_assert_str_eq(text(answer, "id"), a, "%s", json_dumps(answer, 0));
+    cr_assert_eq(number(answer, "chunks"), 33, "32 and a manifest");
+    cr_assert_eq(number(answer, "read_chunks"), 33);
+    cr_assert_eq(number(answer, "pinned_bytes"), 2 * MIB + 4096);
+    json_decref(answer);
+    cr_assert(is_pinned(bench, a));
+    flood(bench, 200);
+    cr_assert_eq(in_memory(bench, a), 32);
+    answer = ask(bench, "ls", "{\"limit\":1}", "");
+    cr_assert(json_is_true(
+        json_object_get(json_array_get(json_object_get(answer, "objects"), 0), "pinned")));
+    json_decref(answer);
+    answer = ask(bench, "flush", "{}", "");
+    cr_assert_eq(number(answer, "kept_chunks"), 33);
+    json_decref(answer);
+    cr_assert_eq(in_memory(bench, a), 32);
+    pin(bench, "pin", a, a); /* once more: as it was */
+    pin(bench, "evict", a, "ARO-6042");
+    pin(bench, "unpin", a, a);
+    cr_assert_not(is_pinned(bench, a));
+    pin(bench, "unpin", a, "ARO-6043");
+    flood(bench, 300);
+    cr_assert_eq(in_memory(bench, a), 0);
+    pin(bench, "evict", a, a);
+    bench_destroy(bench);
+}
+
+Test(jobs, a_chunk_of_two_pinned_objects_stays_until_both_are_unpinned)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX], b[ARO_ID_TEXT_MAX], chunk[ARO_ID_TEXT_MAX];
+    uint8_t head[64];
+    json_t *answer;
+
+    put(bench, 1 * MIB, 0, 5, a);
+    put(bench, 2 * MIB, 0, 5, b); /* begins with the same 16 chunks */
+    first_chunk(5, head, chunk);
+    pin(bench, "pin", a, a);
+    answer = ask(bench, "pin", "{\"id\":\"ID\"}", b);
+    cr_assert_eq(number(answer, "pinned_bytes"), 2 * MIB + 2 * 4096, "shared chunks count once");
+    json_decref(answer);
+    pin(bench, "evict", chunk, "ARO-6042");
+    pin(bench, "unpin", a, a);
+    cr_assert(is_pinned(bench, chunk));
+    json_decref(ask(bench, "flush", "{}", ""));
+    cr_assert_eq(in_memory(bench, b), 32);
+    pin(bench, "unpin", b, b);
+    cr_assert_not(is_pinned(bench, chunk));
+    bench_destroy(bench);
+}
+
+Test(jobs, pins_have_a_bound_and_a_failed_one_gives_everything_back)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX], b[ARO_ID_TEXT_MAX];
+    struct aro_cache_stats stats;
+
+    put(bench, 3 * MIB, 0, 5, a);
+    put(bench, 2 * MIB, 0, 6, b);
+    pin(bench, "pin", a, a);
+    pin(bench, "pin", b, "ARO-6041"); /* 4 MiB in all */
+    cr_assert_not(is_pinned(bench, b));
+    aro_cache_stats(bench->node.cache, &stats);
+    cr_assert_eq(stats.kept_now, 49);
+    cr_assert_eq(aro_pins_bytes(aro_content_pins(bench->node.content)), 3 * MIB + 4096);
+    pin(bench, "unpin", a, a);
+    pin(bench, "pin", b, b);
+    aro_cache_stats(bench->node.cache, &stats);
+    cr_assert_eq(stats.kept_now, 33);
+    bench_destroy(bench);
+}
+
+Test(jobs, single_chunks_and_digests_can_be_pinned_strangers_cannot)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX], chunk[ARO_ID_TEXT_MAX], digest[ARO_ID_TEXT_MAX];
+    uint8_t head[64];
+    json_t *answer;
+
+    put(bench, 1 * MIB, 0, 5, a);
+    first_chunk(5, head, chunk);
+    answer = ask(bench, "stat", "{\"id\":\"ID\"}", a);
+    strcpy(digest, text(answer, "digest"));
+    json_decref(answer);
+    json_decref(ask(bench, "flush", "{}", ""));
+    pin(bench, "pin", chunk, chunk);
+    cr_assert(is_pinned(bench, chunk));
+    cr_assert_not(is_pinned(bench, a));
+    pin(bench, "pin", digest, a);
+    pin(bench, "unpin", digest, a);
+    cr_assert(is_pinned(bench, chunk), "by itself");
+    pin(bench, "unpin", chunk, chunk);
+    pin(bench, "pin", "c-0000000000000000000000000000000000000000000000000000000000000000",
+        "ARO-6020");
+    pin(bench, "pin", "o-0000000000000000000000000000000000000000000000000000000000000000",
+        "ARO-6020");
+    bench_destroy(bench);
+}
+
+Test(jobs, a_damaged_chunk_stops_a_pin_and_nothing_stays_pinned)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX], chunk[ARO_ID_TEXT_MAX];
+    struct aro_cache_stats stats;
+    uint8_t head[64];
+
+    put(bench, 1 * MIB, 0, 5, a);
+    first_chunk(5, head, chunk);
+    fixture_damage(bench->fixture, head);
+    json_decref(ask(bench, "flush", "{}", ""));
+    pin(bench, "pin", a, "ARO-6028");
+    aro_cache_stats(bench->node.cache, &stats);
+    cr_assert_eq(stats.kept_now, 0);
+    cr_assert_eq(aro_pins_bytes(aro_content_pins(bench->node.content)), 0);
+    bench_destroy(bench);
+}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Watching a real daemon: /metrics, /healthz, /readyz, the service manager's socket.
 
-    test_watch.py AROCACHED AROCTL PMD_CONFIG GOLDEN [unittest arguments]
+    test_watch.py AROCACHED AROCTL AROGET PMD_CONFIG GOLDEN [unittest arguments]
 
 Runs itself in namespaces of its own (and, for an ordinary user, a user namespace). Exit code 77:
 none can be made here.
@@ -24,7 +24,7 @@ from node import Node, wait_until
 from stall import Stall
 
 INSIDE = "ARO_TEST_WATCH_INSIDE"
-AROCACHED, AROCTL, PROFILES, GOLDEN = map(os.path.abspath, sys.argv[1:5])
+AROCACHED, AROCTL, AROGET, PROFILES, GOLDEN = map(os.path.abspath, sys.argv[1:6])
 MIB = 1 << 20
 PORT = ('port "p0" {{ device = "net_ring0" addresses = {{"10.9.0.1/24"}} }}\n'
         'cache {{ memory = "64MiB" }}\n{}')
@@ -38,7 +38,7 @@ def enter_namespace():
     if tried.returncode != 0:
         print(f"skipped: no namespace can be made: {tried.stderr.strip()}")
         sys.exit(77)
-    os.environ[INSIDE] = "1"
+    os.environ[INSIDE] = "root" if os.geteuid() == 0 else "user"
     os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
 
 
@@ -77,10 +77,10 @@ class Watch(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def node(self, more="", name="n0"):
+    def node(self, more="", name="n0", device="net_ring0"):
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
-        node = Node(AROCACHED, PROFILES, folder, PORT.format(more))
+        node = Node(AROCACHED, PROFILES, folder, PORT.format(more).replace("net_ring0", device))
         self.addCleanup(node.destroy)
         return node
 
@@ -178,6 +178,32 @@ class Watch(unittest.TestCase):
         self.assertLess(node.call("stats")["control"]["rounds"] - rounds, 50, "the loop spins")
         self.assertEqual(node.stop(), 0)
 
+    # ---- the sampled request log ----
+
+    @unittest.skipUnless("root" == os.environ.get(INSIDE), "a tap wants real root")
+    def test_every_request_leaves_a_line_when_one_of_one_is_sampled(self):
+        log = f"{self.folder}/requests"
+        node = self.node(f'store "main" {{ path = "{self.folder}/store" size = "128MiB" '
+                         f'segment = "32MiB" }}\nlog {{ requests_sample = 1 request_log = "{log}" }}\n',
+                         device="net_tap0,iface=aro0")
+        subprocess.run("ip addr add 10.9.0.2/24 dev aro0 && ip link set aro0 up", shell=True,
+                       check=True)
+        object_id = node.call("put", path=AROCACHED)["id"]
+        for _ in range(2):
+            subprocess.run([AROGET, "-q", "--from", "10.9.0.1", "-o", f"{self.folder}/out", object_id],
+                           check=True, stdout=subprocess.DEVNULL)
+            node.call("flush")
+        counters = node.at_rest()["dataplane"]
+        self.assertEqual(node.stop(), 0)
+        with open(log, encoding="ascii") as file:
+            lines = [dict(word.split("=") for word in line.split()[1:]) for line in file]
+        self.assertEqual(counters["samples_lost"], 0)
+        self.assertEqual(len(lines), counters["answered"] + counters["refused"])
+        self.assertEqual(sum(int(line["slices"]) for line in lines),
+                         counters["slices_memory"] + counters["slices_disk"])
+        self.assertEqual({line["from"].split(":")[0] for line in lines}, {"10.9.0.2"})
+        self.assertLessEqual({"hit", "miss"}, {line["outcome"] for line in lines})
+
     # ---- aroctl --watch ----
 
     def test_aroctl_repeats_what_looks_as_lines_or_on_a_screen(self):
@@ -270,6 +296,6 @@ if __name__ == "__main__":
     if INSIDE not in os.environ:
         enter_namespace()
     started = time.monotonic()
-    result = unittest.main(argv=[sys.argv[0], *sys.argv[5:]], verbosity=2, exit=False).result
+    result = unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2, exit=False).result
     print(f"{time.monotonic() - started:.1f} s")
     sys.exit(0 if result.wasSuccessful() else 1)
