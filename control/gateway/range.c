@@ -98,6 +98,8 @@ enum aro_range_verdict aro_range_resolve(const char *header, uint64_t total_byte
     if (header == NULL || strncasecmp(header, UNIT, sizeof(UNIT) - 1) != 0)
         return ARO_RANGE_WHOLE;
     const char *at = header + sizeof(UNIT) - 1;
+    if (*at == '\0')
+        return ARO_RANGE_WHOLE; /* asks for nothing: as if it were not there */
     for (;;) {
         at = spec_parse(spaces_skip(at), &spec);
         if (at == NULL || (*at != ',' && *at != '\0'))

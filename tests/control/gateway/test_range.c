@@ -34,8 +34,9 @@ Test(range, every_form_gets_its_verdict)
         {"items=5-6", 100, ARO_RANGE_WHOLE, 0, 0},
         {"bytes 5-6", 100, ARO_RANGE_WHOLE, 0, 0},
         {"", 100, ARO_RANGE_WHOLE, 0, 0},
+        {"bytes=", 100, ARO_RANGE_WHOLE, 0, 0},
         /* no sense */
-        {"bytes=", 100, ARO_RANGE_UNSATISFIABLE, 0, 0},
+        {"bytes= ", 100, ARO_RANGE_UNSATISFIABLE, 0, 0},
         {"bytes=-", 100, ARO_RANGE_UNSATISFIABLE, 0, 0},
         {"bytes=a-b", 100, ARO_RANGE_UNSATISFIABLE, 0, 0},
         {"bytes=1", 100, ARO_RANGE_UNSATISFIABLE, 0, 0},

@@ -17,7 +17,7 @@ SPEC = re.compile(r"[ \t]*(?:(\d+)[ \t]*-[ \t]*(\d*)|-(\d+))[ \t]*")
 
 
 def oracle(total, field):
-    if not field.lower().startswith("bytes="):
+    if not field.lower().startswith("bytes=") or len(field) == 6:
         return "whole"
     found = []
     for text in field[6:].split(","):

@@ -49,7 +49,7 @@ def gateway_bytes(context):
     rig = foreign.Rig(context, nodes=("a",), node_options={"cache": "1536MiB", "store": "3GiB"})
     jumbo(rig, ("ko", "va0"))
     daemon = rig.nodes["a"]
-    edit(daemon.config, 'lcores = {1} }\n', 'lcores = {1} mtu = 9000 }\n')
+    edit(daemon.config, 'lcores = {1} }\ndataplane', 'lcores = {1} mtu = 9000 }\ndataplane')
     edit(daemon.config, "framesz=2048,blocksz=4096,framecnt=4096",
          "framesz=16384,blocksz=16384,framecnt=1024")
     origin = foreign.Origin(context).start()
