@@ -34,6 +34,8 @@ static const struct aro_key keys[] = {
     KEY(zero_copy, zero_copy, CHOICE, 0, 2, "auto", "send straight from chunk memory")
     KEY(rx_partial_checksum, rx_partial_checksum, BOOL, 0, 1, "off",
         "accept checksums that a local kernel left unfinished")
+    KEY(mtu_of_interface, mtu_of_interface, BOOL, 0, 1, "off",
+        "the kernel interface has the say over the MTU, not the driver")
     KEY(idle_wait, idle_wait, WAIT, 0, 3, "sleep", "what wakes an idle lcore before its time")
     KEY(idle_sleep_us_max, idle_sleep_us_max, U32, 0, 1000, "500", "longest micro-sleep")
     KEY(note, note, TEXT, 0, 159, "", "why, shown by aroctl ports")

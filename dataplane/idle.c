@@ -12,9 +12,9 @@
 
 enum {
     POLL_TURNS = 256,    /* a gap between bursts of a running transfer */
-    PAUSE_TURNS = 2048,  /* about 100 us of pauses */
-    SLEEP_FIRST_US = 10, /* doubles every SLEEP_STEP_TURNS */
-    SLEEP_STEP_TURNS = 64,
+    PAUSE_US = 100,      /* then rest: whoever shares the CPU gets it */
+    SLEEP_FIRST_US = 10, /* doubles every SLEEP_STEP_RESTS */
+    SLEEP_STEP_RESTS = 64,
     SLEEP_READING_US = 20, /* with disk reads in flight */
     PAUSES_PER_TURN = 8,
     WAIT_MS = 20, /* bounds how late an lcore sees anything but a packet: stop, gauges */
@@ -25,9 +25,9 @@ void aro_idle_init(void)
     prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0); /* 1 us instead of 50 */
 }
 
-static uint32_t sleep_us(const struct aro_lcore *lcore)
+static uint32_t sleep_us(struct aro_lcore *lcore)
 {
-    uint32_t steps = (lcore->idle_turns - PAUSE_TURNS) / SLEEP_STEP_TURNS;
+    uint32_t steps = lcore->idle_rests++ / SLEEP_STEP_RESTS;
     uint32_t us = steps >= 16 ? lcore->idle_sleep_us_max : (uint32_t)SLEEP_FIRST_US << steps;
 
     if (lcore->pending.free_reads != lcore->pending.reads_max || lcore->pending.waiting != 0)
@@ -67,7 +67,7 @@ static void lcore_wait(struct aro_lcore *lcore)
     lcore->idle_woken = poll(fds, lcore->queues, WAIT_MS) > 0;
     for (unsigned i = 0; i < lcore->queues; i++)
         if (fds[i].revents == POLLIN)
-            lcore->idle_turns = POLL_TURNS; /* tap's driver hears of it by a signal, later */
+            lcore->idle_from_tsc = rte_rdtsc(); /* tap's driver hears of it by a signal, later */
 }
 
 static void lcore_rest(struct aro_lcore *lcore)
@@ -90,15 +90,18 @@ void aro_idle_turn(struct aro_lcore *lcore, unsigned work)
 
     if (work != 0 || sending) {
         lcore->idle_turns = 0;
+        lcore->idle_rests = 0;
         lcore->idle_woken = false;
-    } else if (++lcore->idle_turns > POLL_TURNS && !lcore->idle_poll) {
-        if (lcore->idle_turns <= PAUSE_TURNS || lcore->idle_sleep_us_max == 0)
+        lcore->idle_from_tsc = lcore->now_tsc;
+    } else if (lcore->idle_turns < POLL_TURNS) {
+        lcore->idle_turns++;
+    } else if (!lcore->idle_poll) {
+        if (lcore->now_tsc - lcore->idle_from_tsc <= (uint64_t)PAUSE_US * lcore->tsc_per_us ||
+            lcore->idle_sleep_us_max == 0)
             for (unsigned i = 0; i < PAUSES_PER_TURN; i++)
                 rte_pause();
         else
             lcore_rest(lcore);
-        if (lcore->idle_turns == UINT32_MAX)
-            lcore->idle_turns = PAUSE_TURNS;
     }
     uint64_t turn_cycles = rte_rdtsc() - lcore->now_tsc;
     if (work != 0)

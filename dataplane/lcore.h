@@ -50,7 +50,9 @@ struct aro_lcore {
     struct aro_store *store;      /* constant; NULL: memory only */
     unsigned index;               /* constant: 0.. within the data plane */
     unsigned queues;              /* constant */
-    uint32_t idle_turns;
+    uint32_t idle_turns;          /* since the last work, as far as polling goes */
+    uint32_t idle_rests;          /* since then */
+    uint64_t idle_from_tsc;
     uint32_t idle_sleep_us_max; /* constant */
     bool idle_poll;             /* constant: never sleep */
     bool idle_woken;            /* by a descriptor, and no packet came yet */

@@ -10,6 +10,7 @@ enum {
     POOL_CACHE = 256, /* buffers an lcore keeps at hand */
     HEADER_BYTES = RTE_PKTMBUF_HEADROOM + 128,
     FRAME_BYTES_MIN = RTE_MBUF_DEFAULT_DATAROOM, /* memif and others refuse less */
+    FRAME_BYTES_STEP = 1024, /* drivers with frames of their own want room for a whole one */
 };
 static_assert(ARO_HEADER_ROOM <= 128, "a slice's headers fit their buffer");
 
@@ -44,7 +45,7 @@ int aro_pools_create(struct aro_dataplane *dataplane, struct aro_lcore *lcore, i
         frame_bytes = RTE_MAX(frame_bytes, aro_port_frame_bytes(port));
         copies |= !port->zero_copy;
     }
-    frame_bytes += RTE_PKTMBUF_HEADROOM;
+    frame_bytes = RTE_ALIGN(frame_bytes, FRAME_BYTES_STEP) + RTE_PKTMBUF_HEADROOM;
     if (pool_add(dataplane, &lcore->frames, "frames", i, "receive, and small answers",
                  rx + tx + ARO_BURST_MAX + POOL_CACHE, frame_bytes, socket, error) != 0 ||
         pool_add(dataplane, &lcore->headers, "headers", i, "headers of slices", tx + POOL_CACHE,

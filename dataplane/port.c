@@ -2,7 +2,10 @@
 #include "dataplane/port.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_bus.h>
@@ -201,6 +204,45 @@ static uint64_t tx_offloads(const struct aro_port *port)
     return offloads;
 }
 
+/*
+ * The interface's own MTU is only read: it belongs to the operator. A driver that claims less than
+ * the interface carries is passed over (profile: mtu_of_interface).
+ */
+static int mtu_of_interface(struct aro_port *port, unsigned interface, struct aro_error *error)
+{
+    struct ifreq request = {0};
+    int fd, code;
+
+    if (if_indextoname(interface, request.ifr_name) == NULL)
+        return setup_failed(port, "no kernel interface", -errno, error);
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return setup_failed(port, "no socket", -errno, error);
+    code = ioctl(fd, SIOCGIFMTU, &request) == 0 ? 0 : -errno;
+    close(fd);
+    if (code != 0)
+        return setup_failed(port, "reading the interface's MTU failed", code, error);
+    if (request.ifr_mtu < port->mtu)
+        return aro_error_set(error, ARO_E_DEVICE_SETUP,
+                             "port \"%s\": mtu = %u, but %s has %d: 'ip link set %s mtu %u' first",
+                             port->config.name, port->mtu, request.ifr_name, request.ifr_mtu,
+                             request.ifr_name, port->mtu);
+    return 0;
+}
+
+static int mtu_set(struct aro_port *port, const struct rte_eth_dev_info *info,
+                   struct aro_error *error)
+{
+    int code;
+
+    if (port->profile.mtu_of_interface && info->max_rx_pktlen < aro_port_frame_bytes(port))
+        return mtu_of_interface(port, info->if_index, error);
+    code = rte_eth_dev_set_mtu(port->id, port->mtu);
+    return code == 0 || code == -ENOTSUP
+               ? 0
+               : setup_failed(port, "setting the MTU failed", code, error);
+}
+
 static int device_configure(struct aro_port *port, struct aro_error *error)
 {
     struct rte_eth_conf conf = {.txmode.offloads = tx_offloads(port)};
@@ -223,9 +265,8 @@ static int device_configure(struct aro_port *port, struct aro_error *error)
     code = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
     if (code != 0)
         return setup_failed(port, "configuring queues failed", code, error);
-    code = rte_eth_dev_set_mtu(port->id, port->mtu);
-    if (code != 0 && code != -ENOTSUP)
-        return setup_failed(port, "setting the MTU failed", code, error);
+    if (mtu_set(port, &info, error) != 0)
+        return -1;
     code = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors, &port->tx_descriptors);
     if (code != 0)
         return setup_failed(port, "no ring size fits", code, error);

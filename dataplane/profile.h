@@ -38,6 +38,7 @@ struct aro_profile {
      * real wire.
      */
     bool rx_partial_checksum;
+    bool mtu_of_interface; /* the kernel interface below has the say, not the driver */
     enum aro_wait idle_wait;
     uint32_t idle_sleep_us_max; /* longest micro-sleep with this device, 0..1000 */
     char note[160];             /* why: shown by `aroctl ports` */

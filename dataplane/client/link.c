@@ -234,6 +234,8 @@ void link_verified(struct aro_download *download, const struct aro_transfer *tra
         return; /* it was here */
     link = download->engine->links[transfer->link];
     download->sources |= engine_link_bit(link);
+    if (transfer->probe && aro_source_is_trial(&link->source, transfer->slice_bytes))
+        aro_source_probe_open(&link->source); /* too short a chunk to tell */
     link->stats.chunks++;
     link->stats.content_bytes += transfer->len_bytes;
     link->taken = 0;

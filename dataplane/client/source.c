@@ -141,7 +141,7 @@ uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes,
     uint32_t next = source->step + 1;
 
     *ret_probe = source->step_proven && !source->probing && next < source->ladder_steps &&
-                 chunk_bytes >= source->ladder[next];
+                 (chunk_bytes == 0 || chunk_bytes >= source->ladder[next]);
     if (!*ret_probe)
         return source->ladder[source->step];
     source->probing = true;
@@ -163,6 +163,11 @@ void aro_source_slice_proven(struct aro_source *source, uint16_t slice_bytes)
 bool aro_source_is_trial(const struct aro_source *source, uint32_t slice_bytes)
 {
     return source->probing && slice_bytes == source->ladder[source->step + 1];
+}
+
+void aro_source_probe_open(struct aro_source *source)
+{
+    source->probing = false;
 }
 
 void aro_source_probe_failed(struct aro_source *source)

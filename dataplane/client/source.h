@@ -88,6 +88,8 @@ uint16_t aro_source_slice_bytes(struct aro_source *source, uint32_t chunk_bytes,
 void aro_source_slice_proven(struct aro_source *source, uint16_t slice_bytes);
 /* Whether this is the size under trial. */
 bool aro_source_is_trial(const struct aro_source *source, uint32_t slice_bytes);
+/* The chunk was too short to tell: try again with another one. */
+void aro_source_probe_open(struct aro_source *source);
 /* The size under trial does not pass: never try it again. */
 void aro_source_probe_failed(struct aro_source *source);
 

@@ -127,6 +127,10 @@ uint32_t aro_transfer_ask(struct aro_transfer *transfer, uint32_t max, uint16_t 
     }
     bits_set(transfer->asked, first, mask);
     transfer->unasked -= count;
+    if (transfer->len_bytes == 0) { /* one question in the dark: more may lie beyond the end */
+        transfer->slices = transfer->missing = first + count;
+        transfer->unasked = 0;
+    }
     *ret_first = (uint16_t)first;
     *ret_mask = mask;
     return count;

@@ -15,7 +15,7 @@
 
 enum {
     ARO_TRANSFER_WORDS = ARO_SLICES_MAX / 64,
-    ARO_SLICES_BLIND = ARO_WINDOW_INITIAL, /* asked for while the length is unknown */
+    ARO_SLICES_BLIND = ARO_MASK_SLICES, /* at most asked for while the length is unknown */
 };
 
 enum { ARO_TRANSFER_NO_LINK = 0xff };

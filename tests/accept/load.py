@@ -68,7 +68,7 @@ def percentile(values, part):
 
 def rate(address, path, per_s, seconds, connections):
     per_s, seconds, connections = float(per_s), float(seconds), int(connections)
-    poll, free = selectors.DefaultSelector(), []
+    poll, free = selectors.SelectSelector(), []  # epoll's timeout is in whole milliseconds
     links = [connect(address) for _ in range(connections)]
     for link in links:
         link.setblocking(False)

@@ -122,9 +122,27 @@ Test(transfer, the_first_data_tells_a_length_that_was_unknown)
         cr_assert_eq(aro_transfer_ask(transfer, 64, &first, &mask), ARO_SLICES_BLIND);
         aro_transfer_learn(transfer, lengths[i]);
         cr_assert_eq(transfer->missing, slices);
-        cr_assert_eq(transfer->unasked, slices > 10 ? slices - 10 : 0);
+        cr_assert_eq(transfer->unasked, slices > 64 ? slices - 64 : 0);
         transfer_drop(transfer);
     }
+}
+
+Test(transfer, while_the_length_is_unknown_one_request_is_all)
+{
+    struct aro_transfer *transfer = transfer_make(0, 1152);
+    uint16_t first;
+    uint64_t mask;
+
+    cr_assert_eq(aro_transfer_ask(transfer, 10, &first, &mask), 10);
+    cr_assert_eq(aro_transfer_ask(transfer, 64, &first, &mask), 0);
+    cr_assert_eq(transfer->unasked, 0);
+    cr_assert_eq(aro_transfer_give_back(transfer, 0, mask), 10); /* no answer came */
+    cr_assert_eq(aro_transfer_ask(transfer, 64, &first, &mask), 10);
+    aro_transfer_learn(transfer, 57 * 1152);
+    cr_assert_eq(transfer->unasked, 47);
+    cr_assert_eq(aro_transfer_ask(transfer, 64, &first, &mask), 47);
+    cr_assert_eq(first, 10);
+    transfer_drop(transfer);
 }
 
 Test(transfer, a_restart_forgets_every_slice_and_changes_the_generation)
