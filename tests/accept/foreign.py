@@ -138,14 +138,14 @@ class Gate:
             for each in nodes if nodes is not None else rig.nodes.values():
                 file.write(f'node "{each.name}" {{ address = "{each.address}:9500" '
                            f'control = "{each.socket_path}" }}\n')
-        self.process = None
+        self.process, self.env = None, {}
         self.context.closers.append(self.kill)
 
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = lib.spawn(self.rig.inside(
                 self.context.program("control/arogate"), "-c", self.config), stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL)
+                stdin=subprocess.DEVNULL, env=dict(os.environ, **self.env))
         wait_http(GATE, self.rig.prefix, "arogate", self.process, self.log_path)
         return self
 
