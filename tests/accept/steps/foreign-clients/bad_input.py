@@ -209,5 +209,8 @@ def bad_origin_step(context):
                  f"{first}, then {again[1]}"))
     code, status, size, took = get("/good/1000000")
     rows.append(("the origin is well again", code == 0 and size == 1_000_000, f"{status}, {size} B"))
+    stored, checked = [entry["bytes"] for entry in daemon.call("ls")["objects"]], daemon.call("verify")
+    rows.append(("nothing wrong is stored", checked["ok"] and sorted(stored) == [100_000, 1_000_000],
+                 f"objects of {stored} B; verify: {checked['problems']} problems in {checked['chunks']} chunks"))
     for what, good, measured in rows:
         context.check(f"{ORIGIN_LINE}: {what}", good, measured)
