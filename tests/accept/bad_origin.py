@@ -4,6 +4,7 @@
 
     /good/N      N bytes, all in order              /slow        headers, then a byte per second
     /silent      nothing at all                     /endless     no length, never ends
+    /flood       chunked, never ends
     /short       half of what its length promises   /long        more than its length promises
     /circle      redirects to itself                /away        redirects to a foreign host
     /changes     another validator for each request, breaks off in the middle
@@ -70,6 +71,11 @@ class Handler(socketserver.StreamRequestHandler):
         while True:
             self.wfile.write(content(65536))
 
+    def flood(self, _path, _turn):
+        self.head("200 OK", "Transfer-Encoding: chunked")
+        while True:
+            self.wfile.write(b"10000\r\n" + content(65536) + b"\r\n")
+
     def short(self, _path, _turn):
         self.head("200 OK", "Content-Length: 400000")
         self.wfile.write(content(200000))
@@ -85,7 +91,7 @@ class Handler(socketserver.StreamRequestHandler):
         self.head("302 Found", "Location: http://127.0.0.1:1/elsewhere", "Content-Length: 0")
 
     def changes(self, _path, turn):
-        self.head("200 OK", "Content-Length: 200000000", "Accept-Ranges: bytes", f'ETag: "v{turn}"')
+        self.head("200 OK", "Content-Length: 20000000", "Accept-Ranges: bytes", f'ETag: "v{turn}"')
         self.wfile.write(content(1000000, str(turn).encode()))
 
     def once(self, _path, turn):

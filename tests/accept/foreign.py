@@ -8,12 +8,10 @@ namespace. Everything is started for one step and ends with it.
 The nodes reach the origin by the kernel's stack, the gateway reaches the nodes by the wires."""
 
 import http.client
-import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
+import threading
 import time
 
 import lib
@@ -140,14 +138,14 @@ class Gate:
             for each in nodes if nodes is not None else rig.nodes.values():
                 file.write(f'node "{each.name}" {{ address = "{each.address}:9500" '
                            f'control = "{each.socket_path}" }}\n')
-        self.process = None
+        self.process, self.env = None, {}
         self.context.closers.append(self.kill)
 
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = lib.spawn(self.rig.inside(
                 self.context.program("control/arogate"), "-c", self.config), stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL)
+                stdin=subprocess.DEVNULL, env=dict(os.environ, **self.env))
         wait_http(GATE, self.rig.prefix, "arogate", self.process, self.log_path)
         return self
 
@@ -212,6 +210,50 @@ class Rig:
 
     def url(self, path):
         return f"http://{GATE}{path}"
+
+
+class Killer:
+    """Kills a node in the middle of a transfer: once `part` of `size` bytes has left the nodes. The
+    nodes' own counters tell that the dead one had served, and that the others then went on."""
+
+    SLICE_BYTES = 1408  # nearly every slice has as many
+
+    def __init__(self, rig, name, size, part=0.3):
+        self.rig, self.name, self.over = rig, name, False
+        self.began, self.then = self.served(), None
+        self.limit = part * size
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def served(self):
+        """Bytes per node, about; a dead one is left out."""
+        found = {}
+        for name, each in self.rig.nodes.items():
+            if each.process.poll() is None:
+                counters = each.call("stats")["dataplane"]
+                found[name] = self.SLICE_BYTES * (counters["slices_memory"] + counters["slices_disk"])
+        return found
+
+    def watch(self):
+        while not self.over:
+            now = self.served()
+            now = {name: now[name] - self.began[name] for name in now}
+            if sum(now.values()) >= self.limit and now[self.name] > 0:
+                self.rig.nodes[self.name].kill()
+                self.then = now
+                return
+            time.sleep(0.005)
+
+    def midway(self):
+        """After the transfer: a sentence, and whether it was as it should have been."""
+        self.over = True
+        self.thread.join()
+        if self.then is None:
+            return False, f"node {self.name} was never killed: {self.served()}"
+        after = {name: bytes - self.began[name] - self.then[name] for name, bytes in self.served().items()}
+        return any(value > 0 for value in after.values()), (
+            f"node {self.name} was killed after {self.then[self.name] >> 10} of {sum(self.then.values()) >> 10} "
+            f"KiB, {', '.join(f'{name} sent {value >> 10} KiB more' for name, value in after.items())}")
 
 
 def wait_http(address, prefix, what, process, log=None):
