@@ -42,8 +42,12 @@ static void open_all(struct fixture *fixture)
         fixture->store = aro_store_open(&store, NULL, NULL, &error);
         cr_assert_not_null(fixture->store, "%s", error.text);
     }
-    fixture->content = aro_content_create(&(struct aro_content_config){
-        .cache = fixture->cache, .store = fixture->store, .ring = fixture->ring, .pin_bytes_max = fixture->region_bytes / 4, .seed = 11});
+    fixture->content =
+        aro_content_create(&(struct aro_content_config){.cache = fixture->cache,
+                                                        .store = fixture->store,
+                                                        .ring = fixture->ring,
+                                                        .pin_bytes_max = fixture->region_bytes / 4,
+                                                        .seed = 11});
     cr_assert_not_null(fixture->content);
 }
 
