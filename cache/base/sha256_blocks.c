@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/base/sha256_blocks.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #if defined(__x86_64__)
@@ -63,6 +64,18 @@ INLINE WITH_EXTENSIONS __m128i schedule(__m128i w16, __m128i w12, __m128i w8, __
     return _mm_sha256msg2_epu32(sum, w4);
 }
 
+/* One block's message quad q, from memory or from the schedule. */
+INLINE WITH_EXTENSIONS __m128i quad(__m128i w[4], const uint8_t *bytes, unsigned q, __m128i swap)
+{
+    if (q < 4)
+        w[q] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(bytes + 16 * q)),
+                                swap);
+    else
+        w[q % 4] = schedule(w[q % 4], w[(q + 1) % 4], w[(q + 2) % 4], w[(q + 3) % 4]);
+    return _mm_add_epi32(w[q % 4],
+                         _mm_load_si128((const __m128i *)(const void *)&constants[4 * q]));
+}
+
 INLINE WITH_EXTENSIONS void run(struct aro_sha256_state *a, struct aro_sha256_state *b,
                                 const uint8_t *bytes, size_t blocks)
 {
@@ -74,13 +87,7 @@ INLINE WITH_EXTENSIONS void run(struct aro_sha256_state *a, struct aro_sha256_st
         __m128i w[4];
 #pragma GCC unroll 16
         for (unsigned q = 0; q < QUADS; q++) {
-            if (q < 4)
-                w[q] = _mm_shuffle_epi8(
-                    _mm_loadu_si128((const __m128i *)(const void *)(bytes + 16 * q)), swap);
-            else
-                w[q % 4] = schedule(w[q % 4], w[(q + 1) % 4], w[(q + 2) % 4], w[(q + 3) % 4]);
-            __m128i words = _mm_add_epi32(
-                w[q % 4], _mm_load_si128((const __m128i *)(const void *)&constants[4 * q]));
+            __m128i words = quad(w, bytes, q, swap);
             la = rounds4(la, words);
             if (b != NULL)
                 lb = rounds4(lb, words);
@@ -95,12 +102,25 @@ INLINE WITH_EXTENSIONS void run(struct aro_sha256_state *a, struct aro_sha256_st
         lanes_store(lb, b);
 }
 
-bool aro_sha256_extensions(void)
+static bool extensions_look(void)
 {
     unsigned a, b, c, d;
 
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0 &&
            __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_1) != 0;
+}
+
+/* Asked once: a virtual machine leaves to its host for every CPUID, some 20 us. */
+bool aro_sha256_extensions(void)
+{
+    static _Atomic signed char known; /* 0: not yet, 1: there, -1: not there */
+    signed char is = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (is == 0) {
+        is = extensions_look() ? 1 : -1;
+        atomic_store_explicit(&known, is, memory_order_relaxed);
+    }
+    return is > 0;
 }
 
 WITH_EXTENSIONS void aro_sha256_blocks(struct aro_sha256_state *state, const uint8_t *bytes,
@@ -113,6 +133,32 @@ WITH_EXTENSIONS void aro_sha256_blocks_both(struct aro_sha256_state *a, struct a
                                             const uint8_t *bytes, size_t blocks)
 {
     run(a, b, bytes, blocks);
+}
+
+WITH_EXTENSIONS void aro_sha256_blocks_two(struct aro_sha256_state *a, const uint8_t *bytes_a,
+                                           struct aro_sha256_state *b, const uint8_t *bytes_b,
+                                           size_t blocks)
+{
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    struct lanes la = lanes_load(a), lb = lanes_load(b);
+
+    for (; blocks > 0; blocks--) {
+        struct lanes before_a = la, before_b = lb;
+        __m128i wa[4], wb[4];
+#pragma GCC unroll 16
+        for (unsigned q = 0; q < QUADS; q++) {
+            la = rounds4(la, quad(wa, bytes_a, q, swap));
+            lb = rounds4(lb, quad(wb, bytes_b, q, swap));
+        }
+        la.abef = _mm_add_epi32(la.abef, before_a.abef);
+        la.cdgh = _mm_add_epi32(la.cdgh, before_a.cdgh);
+        lb.abef = _mm_add_epi32(lb.abef, before_b.abef);
+        lb.cdgh = _mm_add_epi32(lb.cdgh, before_b.cdgh);
+        bytes_a += ARO_SHA256_BLOCK_BYTES;
+        bytes_b += ARO_SHA256_BLOCK_BYTES;
+    }
+    lanes_store(la, a);
+    lanes_store(lb, b);
 }
 
 #else
@@ -133,6 +179,13 @@ void aro_sha256_blocks_both(struct aro_sha256_state *a, struct aro_sha256_state 
                             const uint8_t *bytes, size_t blocks)
 {
     (void)a, (void)b, (void)bytes, (void)blocks;
+    abort();
+}
+
+void aro_sha256_blocks_two(struct aro_sha256_state *a, const uint8_t *bytes_a,
+                           struct aro_sha256_state *b, const uint8_t *bytes_b, size_t blocks)
+{
+    (void)a, (void)bytes_a, (void)b, (void)bytes_b, (void)blocks;
     abort();
 }
 

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "cache/base/sha256.h"
 #include "cache/base/sha256_blocks.h"
 
 enum { BLOCK_BYTES = ARO_SHA256_BLOCK_BYTES };
@@ -86,6 +87,29 @@ static struct aro_id stream_digest(const struct stream *stream)
         memcpy((uint8_t *)&id + 4 * i, &word_be, sizeof(word_be));
     }
     return id;
+}
+
+static void stream_rest(struct stream *stream, const uint8_t *bytes, size_t len_bytes)
+{
+    stream->len_bytes = len_bytes;
+    memcpy(stream->rest, bytes + len_bytes / BLOCK_BYTES * BLOCK_BYTES, len_bytes % BLOCK_BYTES);
+}
+
+void aro_sha256_two(const void *a, const void *b, size_t len_bytes, struct aro_id *ret_a,
+                    struct aro_id *ret_b)
+{
+    struct stream of_a = empty, of_b = empty;
+
+    if (!aro_sha256_extensions()) {
+        *ret_a = aro_sha256(a, len_bytes);
+        *ret_b = aro_sha256(b, len_bytes);
+        return;
+    }
+    aro_sha256_blocks_two(&of_a.state, a, &of_b.state, b, len_bytes / BLOCK_BYTES);
+    stream_rest(&of_a, a, len_bytes);
+    stream_rest(&of_b, b, len_bytes);
+    *ret_a = stream_digest(&of_a);
+    *ret_b = stream_digest(&of_b);
 }
 
 static void must(int ok)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cache/base/sha256.h"
 #include "dataplane/client/engine_state.h"
 
 enum { DOWNLOADS_FIRST = 16 };
@@ -407,24 +406,10 @@ void download_restart(struct aro_download *download, struct aro_transfer *transf
     engine_wake(download);
 }
 
-static bool digest_agrees(struct aro_download *download, const struct aro_transfer *transfer)
-{
-    struct aro_id id;
-
-    if (download->hash == NULL || transfer->manifest) {
-        id = aro_sha256(transfer->bytes, transfer->len_bytes);
-    } else {
-        aro_sha256_pair_begin(download->hash);
-        aro_sha256_pair_update(download->hash, transfer->bytes, transfer->len_bytes);
-        id = aro_sha256_pair_part(download->hash);
-    }
-    return aro_id_equal(&id, &transfer->id);
-}
-
 void download_complete(struct aro_download *download, struct aro_transfer *transfer)
 {
     if (transfer->manifest) {
-        if (digest_agrees(download, transfer)) {
+        if (download_digest_agrees(download, transfer)) {
             link_verified(download, transfer);
             download_manifest_verified(download, transfer);
         } else {
@@ -440,7 +425,7 @@ void download_complete(struct aro_download *download, struct aro_transfer *trans
 /* In order of content, so that both digests, its own and the whole's, take one pass. */
 static bool content_verify(struct aro_download *download, struct aro_transfer *transfer)
 {
-    if (!digest_agrees(download, transfer)) {
+    if (!download_digest_agrees(download, transfer)) {
         if (download->hash != NULL)
             aro_sha256_pair_drop(download->hash);
         if (transfer->local)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine's inside, shared by its files: engine.c (life, sources), download.c (content of one
- * download), download_manifest.c (its manifests), link.c (leaving sources, taking chunks from slow
- * ones), engine_ask.c (what to request, when), engine_answer.c (slices), engine_status.c (other
- * answers), engine_timeout.c.
+ * download), download_manifest.c (its manifests), download_digest.c, link.c (leaving sources, taking
+ * chunks from slow ones), engine_ask.c (what to request, when), engine_answer.c (slices),
+ * engine_status.c (other answers), engine_timeout.c.
  *
  * A link is a source as the engine uses it. Transfers of a download live in a ring in order of
  * content: [head, tail) are in use, take is the next to be handed out. Sequence number s sits in
@@ -166,6 +166,11 @@ void download_fill(struct aro_download *download);
 /* Chunk buffers can be sized only once the chunk size is known: the ring begins anew. 0 or -ENOMEM.
  */
 int download_slots(struct aro_download *download, uint32_t chunk_bytes);
+
+/* ---- download_digest.c ---- */
+
+/* Whether the bytes, all of which are here, are what the id says. */
+bool download_digest_agrees(struct aro_download *download, struct aro_transfer *transfer);
 
 /* ---- download_manifest.c ---- */
 enum download_manifest {

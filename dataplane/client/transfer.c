@@ -31,6 +31,7 @@ void aro_transfer_restart(struct aro_transfer *transfer)
     transfer->lowest_word = 0;
     transfer->disagreements = 0;
     transfer->probe = false;
+    transfer->digested = false;
     transfer->generation++;
 }
 

@@ -50,6 +50,8 @@ struct aro_transfer {
     bool manifest; /* bytes belong to the walk once verified */
     bool local;    /* the caller had it */
     bool probe;    /* tries out a larger slice size */
+    bool digested; /* digest is that of bytes, all of which are here */
+    struct aro_id digest;
     uint64_t have[ARO_TRANSFER_WORDS];
     uint64_t asked[ARO_TRANSFER_WORDS];
 };

@@ -43,6 +43,18 @@ static void every_length(bool plain)
     aro_sha256_pair_destroy(pair);
 }
 
+Test(sha256_pair, two_pieces_of_one_length_each_get_their_own_digest)
+{
+    struct aro_id a, b;
+
+    aro_sha256_pair_destroy(make(false));
+    for (size_t len = 0; len <= 1000; len++) {
+        aro_sha256_two(bytes, bytes + 1500, len, &a, &b);
+        assert_digest(a, bytes, len);
+        assert_digest(b, bytes + 1500, len);
+    }
+}
+
 /* Parts of any length, in pieces of any length, some dropped. */
 static void every_cut(bool plain, unsigned unit)
 {

@@ -68,6 +68,23 @@ Test(download, what_is_here_is_verified_and_not_fetched_and_what_is_wrong_is_fet
     model_destroy(model);
 }
 
+/* Of a part there is no digest of the whole: chunks are verified two at a time. */
+Test(download, damage_to_a_part_is_found_in_either_chunk_of_two)
+{
+    struct model *model = model_create(400 * C, C, 4);
+    uint64_t mismatches = 0;
+
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct wire_options options = {
+            .seed = seed, .first_byte = 1, .byte_count = 400 * C - 1, .damage_permille = 1};
+        struct wire_result result = wire_fetch(model, &options);
+        assert_part(&result, 400 * C - 1);
+        mismatches += result.stats.mismatches;
+    }
+    cr_assert_geq(mismatches, 5);
+    model_destroy(model);
+}
+
 /* ---- several downloads on one engine, no wire: answers come at once ---- */
 
 enum { DOWNLOADS = 24, REQUESTS = 8 };
