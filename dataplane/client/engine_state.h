@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine's inside, shared by its files: engine.c (life, sources), download.c (content of one
- * download), download_manifest.c (its manifests), download_digest.c, link.c (leaving sources, taking
- * chunks from slow ones), engine_ask.c (what to request, when), engine_answer.c (slices),
+ * download), download_manifest.c (its manifests), download_digest.c, link.c (leaving sources,
+ * taking chunks from slow ones), engine_ask.c (what to request, when), engine_answer.c (slices),
  * engine_status.c (other answers), engine_timeout.c.
  *
  * A link is a source as the engine uses it. Transfers of a download live in a ring in order of
