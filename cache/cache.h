@@ -89,7 +89,7 @@ struct aro_cache_config {
     uint32_t readers_max;     /* 1..63 */
     uint32_t pins_per_reader; /* pin slots each reader gets, 1..2^20 */
     uint64_t seed;            /* secret: strangers choose ids */
-    const char *policy;       /* "s3fifo" or "fifo"; NULL: s3fifo */
+    const char *policy;       /* "s3fifo", "sieve", "lru", "fifo"; NULL: s3fifo */
 };
 
 /* Cumulative unless it says now. Read by the keeper; the other threads' parts may lag. */

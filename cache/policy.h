@@ -7,7 +7,8 @@
  *     admit   an entry became RESIDENT
  *     evict   choose a victim and forget it
  *     remove  an entry goes for other reasons
- *     (hit)   aro_entry_touch, by readers, without a call
+ *     (hit)   aro_entry_touch, by readers, without a call; a replay on one thread may call hit
+ *             instead, where a policy has it
  *
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
  * (0: not admitted), policy_next, policy_prev. One thread: the keeper.
@@ -45,9 +46,13 @@ struct aro_policy_ops {
     /* NULL: nothing is admitted. */
     struct aro_entry *(*evict)(struct aro_policy *policy);
     void (*remove)(struct aro_policy *policy, struct aro_entry *entry);
+    /* For replays: an admitted entry was asked for. NULL: aro_entry_touch says it all. */
+    void (*hit)(struct aro_policy *policy, struct aro_entry *entry);
 };
 
 extern const struct aro_policy_ops aro_policy_fifo;
+extern const struct aro_policy_ops aro_policy_lru;
+extern const struct aro_policy_ops aro_policy_sieve;
 extern const struct aro_policy_ops aro_policy_s3fifo;
 
 /* By name; NULL means s3fifo. NULL for an unknown one. */

@@ -3,7 +3,6 @@
 #include "cache/policy.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { QUEUE_ONLY = 1 };
 
@@ -75,13 +74,3 @@ const struct aro_policy_ops aro_policy_fifo = {
     .evict = fifo_evict,
     .remove = fifo_remove,
 };
-
-const struct aro_policy_ops *aro_policy_named(const char *name)
-{
-    static const struct aro_policy_ops *const all[] = {&aro_policy_s3fifo, &aro_policy_fifo};
-
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (name == NULL || strcmp(name, all[i]->name) == 0)
-            return all[i];
-    return NULL;
-}

@@ -36,7 +36,7 @@ KEY("cache", memory, cache_memory_bytes, BYTES, 8 * MIB, 4 * TIB, "256MiB", REST
     "memory for chunks")
 KEY("cache", chunks_max, cache_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks in memory at most; 0: one per 16 KiB of memory")
-KEY("cache", policy, cache_policy, POLICY, 0, 1, "s3fifo", RESTART,
+KEY("cache", policy, cache_policy, POLICY, 0, 3, "s3fifo", RESTART,
     "which chunk leaves first when memory is full")
 KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
     "chunk memory that the command pin may keep from eviction, a share or bytes")

@@ -14,7 +14,7 @@
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const idles[] = {"adaptive", "poll", NULL};
 static const char *const hugepages[] = {"auto", "off", "on", NULL};
-static const char *const policies[] = {"s3fifo", "fifo", NULL};
+static const char *const policies[] = {"s3fifo", "sieve", "lru", "fifo", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const choices[] = {"auto", "on", "off", NULL};
 static const char *const waits[] = {"sleep", "descriptor", "packet_socket", "xdp_socket", NULL};

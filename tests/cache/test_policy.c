@@ -50,7 +50,9 @@ Test(policy, names_lead_to_policies_and_s3fifo_is_the_default)
     cr_assert_eq(aro_policy_named(NULL), &aro_policy_s3fifo);
     cr_assert_eq(aro_policy_named("s3fifo"), &aro_policy_s3fifo);
     cr_assert_eq(aro_policy_named("fifo"), &aro_policy_fifo);
-    cr_assert_null(aro_policy_named("lru"));
+    cr_assert_eq(aro_policy_named("sieve"), &aro_policy_sieve);
+    cr_assert_eq(aro_policy_named("lru"), &aro_policy_lru);
+    cr_assert_null(aro_policy_named("arc"));
 }
 
 Test(policy, fifo_evicts_in_order_of_admission_whatever_was_hit)
@@ -68,6 +70,66 @@ Test(policy, fifo_evicts_in_order_of_admission_whatever_was_hit)
     evicts(policy, 4);
     cr_assert_null(policy->ops->evict(policy));
     cr_assert_eq(policy->bytes, 0u);
+    cr_assert_eq(policy->entries, 0u);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, lru_evicts_what_was_hit_longest_ago)
+{
+    struct aro_policy *policy = policy_make("lru");
+
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(admit(policy, i));
+    policy->ops->hit(policy, &entries[0]);
+    policy->ops->hit(policy, &entries[2]);
+    policy->ops->hit(policy, &entries[0]);
+    policy->ops->remove(policy, &entries[3]);
+    evicts(policy, 1);
+    evicts(policy, 2);
+    evicts(policy, 0);
+    cr_assert_null(policy->ops->evict(policy));
+    cr_assert_eq(policy->bytes, 0u);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, lru_gives_what_was_only_touched_another_turn)
+{
+    struct aro_policy *policy = policy_make("lru");
+
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(admit(policy, i));
+    hit(0, 3);
+    hit(1, 1);
+    evicts(policy, 2);
+    evicts(policy, 3);
+    hit(0, 1);
+    hit(1, 1);
+    evicts(policy, 0); /* all are touched: one round, then the oldest */
+    evicts(policy, 1);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, sieve_leaves_what_was_hit_where_it_is_and_its_hand_goes_on)
+{
+    struct aro_policy *policy = policy_make("sieve");
+
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(admit(policy, i));
+    hit(0, 2);
+    hit(2, 1);
+    evicts(policy, 1); /* the hand passed 0 and stands before 2 */
+    cr_assert(admit(policy, 4));
+    evicts(policy, 3); /* it passed 2 */
+    evicts(policy, 4); /* before 0, which is older but was passed */
+    for (unsigned i = 5; i < 8; i++)
+        cr_assert(admit(policy, i));
+    hit(0, 1);
+    evicts(policy, 2);
+    policy->ops->remove(policy, &entries[5]); /* where the hand stands */
+    evicts(policy, 6);
+    evicts(policy, 7);
+    evicts(policy, 0);
+    cr_assert_null(policy->ops->evict(policy));
     cr_assert_eq(policy->entries, 0u);
     policy->ops->destroy(policy);
 }

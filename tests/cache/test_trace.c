@@ -72,7 +72,10 @@ static unsigned replay(struct trace *trace, const char *name, uint64_t capacity_
         struct aro_entry *entry = entry_of(trace, aro_load_le64(record + 4));
         bool recalled;
         if (entry->policy_queue != 0) {
-            aro_entry_touch(entry);
+            if (policy->ops->hit != NULL)
+                policy->ops->hit(policy, entry);
+            else
+                aro_entry_touch(entry);
             continue;
         }
         misses++;
@@ -95,6 +98,8 @@ int main(void)
         unsigned misses;
     } published[] = {
         {"fifo", 128, 93403},   {"fifo", 512, 84025},   {"fifo", 1024, 72140},
+        {"lru", 128, 93374},    {"lru", 512, 81722},    {"lru", 1024, 71704},
+        {"sieve", 128, 91699},  {"sieve", 512, 76707},  {"sieve", 1024, 64376},
         {"s3fifo", 128, 89307}, {"s3fifo", 512, 76791}, {"s3fifo", 1024, 70355},
     };
     const char *path = getenv("AROCACHE_TRACE");
