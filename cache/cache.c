@@ -46,7 +46,8 @@ static int config_check(const struct aro_cache_config *config, struct aro_error 
                              config->pins_per_reader, ARO_PINS_MAX);
     if (aro_policy_named(config->policy) == NULL)
         return aro_error_set(error, ARO_E_CACHE_LIMIT,
-                             "\"%s\" is no eviction policy (s3fifo, sieve, lru and fifo are)", config->policy);
+                             "\"%s\" is no eviction policy (s3fifo, sieve, lru and fifo are)",
+                             config->policy);
     return 0;
 }
 

@@ -3,7 +3,8 @@
  * The index: chunk id -> entry, lock-free for readers and writers, all memory in hand.
  *
  * Buckets are one cache line of eight slots; an id may live in any slot of its two buckets (seeded
- * hash, two choices, never moved afterwards). A slot is one word, so that every change is one CAS:
+ * hash): in the first while that has few, else in the emptier one, and it never moves. A slot is
+ * one word, so that every change is one CAS:
  *
  *     bits 63..48 tag | 47..6 entry address | 5..2 attempt | 1..0 empty, tentative, member
  *

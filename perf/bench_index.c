@@ -13,7 +13,7 @@
 
 #include "cache/index.h"
 
-enum { BURST = 32, LOOKUPS = 4 << 20, RUNS = 5 };
+enum { BURST = 32, LOOKUPS = 1 << 20, RUNS = 25 };
 
 struct bench {
     uint32_t n;

@@ -116,7 +116,7 @@ Test(cache, create_says_what_is_wrong_with_its_limits)
     bad[2].readers_max = 0;
     bad[3].readers_max = 64;
     bad[4].pins_per_reader = 0;
-    bad[5].policy = "lru";
+    bad[5].policy = "arc";
     bad[6].entries_max = 10;
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         error.id = ARO_E_NONE;
