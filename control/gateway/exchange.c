@@ -162,6 +162,27 @@ static void chunk_known(struct aro_exchange *exchange)
     answer_due(exchange);
 }
 
+static void name_begin(struct aro_exchange *exchange);
+
+/*
+ * Nobody has what a name was said to stand for: the node that had it is gone, or evicted it. What
+ * is believed of the name for some seconds is wrong then. True: its nodes are asked anew, once.
+ */
+static bool ask_again(struct aro_exchange *exchange)
+{
+    struct aro_gate_names *names = exchange->worker->names;
+
+    if (exchange->asked_again || exchange->claim.entry == NULL ||
+        aro_download_error(exchange->download)->id != ARO_E_NOT_FOUND)
+        return false;
+    exchange->asked_again = true;
+    exchange_drop_content(exchange);
+    aro_gate_names_doubt(names, &exchange->claim);
+    aro_gate_names_release(names, &exchange->claim);
+    name_begin(exchange);
+    return true;
+}
+
 /* Something of the download changed: the root, a chunk, its end. */
 void exchange_on_download(struct aro_exchange *exchange)
 {
@@ -173,9 +194,10 @@ void exchange_on_download(struct aro_exchange *exchange)
     }
     if (exchange->state != EXCHANGE_CONTENT)
         return;
-    if (aro_download_state(exchange->download) == ARO_DOWNLOAD_FAILED)
-        fail(exchange, aro_download_error(exchange->download));
-    else if (exchange->what.route == ARO_ROUTE_CHUNK || exchange->what.route == ARO_ROUTE_IPFS) {
+    if (aro_download_state(exchange->download) == ARO_DOWNLOAD_FAILED) {
+        if (!ask_again(exchange))
+            fail(exchange, aro_download_error(exchange->download));
+    } else if (exchange->what.route == ARO_ROUTE_CHUNK || exchange->what.route == ARO_ROUTE_IPFS) {
         if (aro_download_take(exchange->download, &exchange->piece))
             chunk_known(exchange);
     } else if (aro_download_root(exchange->download, &root)) {

@@ -246,6 +246,14 @@ void aro_gate_names_release(struct aro_gate_names *names, struct aro_claim *clai
     claim->entry = NULL;
 }
 
+void aro_gate_names_doubt(struct aro_gate_names *names, const struct aro_claim *claim)
+{
+    pthread_mutex_lock(&names->lock);
+    if (!claim->entry->busy) /* it is being asked for already */
+        entry_unlist(claim->entry);
+    pthread_mutex_unlock(&names->lock);
+}
+
 void aro_gate_names_look(struct aro_gate_names *names, const struct aro_claim *claim,
                          struct aro_name_facts *ret)
 {

@@ -87,6 +87,8 @@ int aro_gate_names_claim(struct aro_gate_names *names, struct aro_claim *claim, 
                          const char *text, struct aro_error *error);
 void aro_gate_names_release(struct aro_gate_names *names,
                             struct aro_claim *claim); /* harmless twice */
+/* What it was told is not to be had: whoever claims the name from now on has it asked anew. */
+void aro_gate_names_doubt(struct aro_gate_names *names, const struct aro_claim *claim);
 
 void aro_gate_names_look(struct aro_gate_names *names, const struct aro_claim *claim,
                          struct aro_name_facts *ret);

@@ -61,6 +61,7 @@ struct aro_exchange {
     /* where the content comes from: NAME, CONTENT */
     struct aro_claim claim;
     struct aro_name_facts facts; /* of a name */
+    bool asked_again;            /* for the name: its object was not to be had */
     struct aro_download *download;
     bool list;      /* its chunks become known one by one */
     uint64_t fed;   /* chunks of the list that the download was given */

@@ -284,6 +284,21 @@ class Names(unittest.TestCase):
         self.assertIn(b"BLOB_UNKNOWN", body)
         self.assertEqual(control.count("stat"), 2)
 
+    def test_a_name_whose_object_nobody_has_any_more_is_asked_for_again_once(self):
+        gone, told = "o-" + "1" * 64, []
+
+        def resolve(params):
+            told.append(params["name"])
+            return self.here(object=gone if told.count(params["name"]) == 1 or "lost" in params["name"]
+                             else self.source.object)
+
+        control, path = self.control(resolve=resolve)
+        gateway = self.gateway(path)
+        self.assertEqual(gateway.ask("/film")[::2], (200, self.content))
+        self.assertEqual(control.count("resolve"), 2)
+        self.assertEqual(gateway.ask("/lost")[0], 404)
+        self.assertEqual(control.count("resolve"), 4)
+
     def test_names_past_their_time_are_asked_for_again(self):
         control, path = self.control(resolve=lambda params: self.here(ttl_s=0))
         gateway = self.gateway(path)
