@@ -449,7 +449,8 @@ int names_ask_open(struct aro_gate_names *names)
     for (unsigned i = 0; i < names->config->nodes; i++) {
         if (names->config->node[i].control[0] == '\0')
             continue;
-        names->link[i] = aro_rpc_link_create(names->loop, names->config->node[i].control);
+        names->link[i] = aro_rpc_link_create(names->loop, names->config->node[i].name,
+                                             names->config->node[i].control);
         if (names->link[i] == NULL)
             return -ENOMEM;
     }
