@@ -111,21 +111,13 @@ static int set_one(const struct aro_settings *settings, const struct aro_setting
                          setting->key, setting->value, aro_key_range(key, range, sizeof(range)));
 }
 
-static bool has_setting(const struct aro_settings_block *block, const char *key)
-{
-    for (unsigned i = 0; i < block->count; i++)
-        if (strcmp(block->settings[i].key, key) == 0)
-            return true;
-    return false;
-}
-
 static int require_keys(const struct aro_settings *settings, const struct aro_settings_block *block,
                         struct aro_error *error)
 {
     for (size_t i = 0; i < aro_config_keys_count; i++) {
         const struct aro_key *key = &aro_config_keys[i];
         if (key->initial == NULL && strcmp(key->block, block->name) == 0 &&
-            !has_setting(block, key->name))
+            !aro_settings_has(block, key->name))
             return aro_error_set(error, ARO_E_CONFIG_MISSING, "%s:%u: block %s \"%s\" needs '%s'",
                                  settings->path, block->line, block->name, block->title, key->name);
     }
@@ -194,7 +186,7 @@ static int set_block(const struct aro_settings *settings, const struct aro_setti
             return -1;
     }
     if (strcmp(block->name, "http") == 0)
-        config->http_listen_given = has_setting(block, "listen");
+        config->http_listen_given = aro_settings_has(block, "listen");
     return require_keys(settings, block, error);
 }
 

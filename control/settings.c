@@ -340,6 +340,14 @@ static void drop(const char *text)
     free((void *)(uintptr_t)text);
 }
 
+bool aro_settings_has(const struct aro_settings_block *block, const char *key)
+{
+    for (unsigned i = 0; i < block->count; i++)
+        if (strcmp(block->settings[i].key, key) == 0)
+            return true;
+    return false;
+}
+
 void aro_settings_destroy(struct aro_settings *settings)
 {
     if (settings == NULL)

@@ -60,6 +60,8 @@ struct aro_settings {
  */
 struct aro_settings *aro_settings_read(const char *path, const struct aro_key_spec keys[], size_t n,
                                        struct aro_error *error);
+/* Whether the file gives that key in this block. */
+bool aro_settings_has(const struct aro_settings_block *block, const char *key);
 void aro_settings_destroy(struct aro_settings *settings); /* takes NULL */
 
 #endif

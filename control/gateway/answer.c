@@ -345,12 +345,15 @@ enum MHD_Result answer_send(struct aro_exchange *exchange)
     } else {
         response = content_response(exchange);
         exchange->state = exchange->download != NULL ? EXCHANGE_BODY : EXCHANGE_ANSWER;
+        exchange->moved_us = exchange->worker->now_us;
     }
     if (response == NULL)
         return MHD_NO; /* no memory: the connection is closed */
     result = MHD_queue_response(exchange->connection, exchange->status, response);
     MHD_destroy_response(response);
-    if (result == MHD_YES)
+    if (result == MHD_YES) {
         status_count(&exchange->worker->counters, exchange->status);
+        aro_gate_count_error(&exchange->worker->counters, exchange->error.id);
+    }
     return result;
 }

@@ -123,6 +123,7 @@ ssize_t body_read(void *arg, uint64_t at, char *bytes, size_t max)
     used = pieces_copy(exchange, bytes, max);
     if (used > 0) {
         exchange->sent_bytes += used;
+        exchange->moved_us = exchange->worker->now_us;
         aro_gate_add(&exchange->worker->counters.content_bytes, used);
         return (ssize_t)used;
     }

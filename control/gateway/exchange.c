@@ -416,6 +416,16 @@ enum MHD_Result exchange_on_request(void *arg, struct MHD_Connection *connection
     return MHD_YES;
 }
 
+/* Why the body ended short: its content, or the gateway's end. */
+static void count_cut(struct aro_exchange *exchange)
+{
+    bool failed =
+        exchange->download != NULL && aro_download_state(exchange->download) == ARO_DOWNLOAD_FAILED;
+
+    aro_gate_count_error(&exchange->worker->counters,
+                         failed ? aro_download_error(exchange->download)->id : exchange->error.id);
+}
+
 static void count_end(struct aro_exchange *exchange, enum MHD_RequestTerminationCode code)
 {
     struct aro_gate_counters *counters = &exchange->worker->counters;
@@ -429,12 +439,14 @@ static void count_end(struct aro_exchange *exchange, enum MHD_RequestTermination
     }
     if (exchange->state != EXCHANGE_BODY)
         return;
-    if (exchange->cut)
+    if (exchange->cut) {
         aro_gate_add(&counters->bodies_cut, 1);
-    else if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        count_cut(exchange);
+    } else if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         aro_gate_add(&counters->bodies, 1);
-    else
+    } else {
         aro_gate_add(&counters->bodies_left, 1);
+    }
 }
 
 /* The nodes whose content was sent: "a,b". */

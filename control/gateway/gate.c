@@ -10,10 +10,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "control/api/notify.h"
+#include "control/gateway/observe.h"
 #include "control/gateway/worker.h"
 #include "control/loop.h"
 
-enum { DESCRIPTORS_BESIDE = 256 }; /* listeners, nodes, logs, and what libraries open */
+enum {
+    DESCRIPTORS_BESIDE = 256, /* listeners, nodes, logs, and what libraries open */
+    NOTIFY_WAIT_MS = 1000,    /* at start and end only */
+};
 
 struct aro_gate {
     const struct aro_gate_config *config;
@@ -22,6 +27,8 @@ struct aro_gate {
     struct aro_watch signals;
     struct aro_gate_names *names;
     struct aro_worker *worker[ARO_GATE_WORKERS_MAX];
+    struct aro_gate_observer *observer;
+    struct aro_notify notify;
     bool stopping;
 };
 
@@ -33,6 +40,8 @@ struct aro_gate {
 static void stop(struct aro_gate *gate)
 {
     gate->stopping = true;
+    aro_gate_observer_stopping(gate->observer);
+    aro_notify_send(&gate->notify, NOTIFY_WAIT_MS, "STOPPING=1\nSTATUS=stopping");
     aro_log(gate->log, ARO_LOG_INFO, "arogate stopping", "grace=%us", ARO_GATE_STOP_US / 1000000);
     for (unsigned i = 0; i < gate->config->workers; i++)
         aro_worker_stop(gate->worker[i]);
@@ -115,6 +124,28 @@ static int workers_start(struct aro_gate *gate, struct aro_error *error)
     return 0;
 }
 
+/* A service manager that cannot be reached is its own problem: it will say so. */
+static void notify_open(struct aro_gate *gate)
+{
+    int result = aro_notify_open(&gate->notify);
+
+    if (result != 0)
+        aro_log(gate->log, ARO_LOG_WARNING, "notify", "error=\"%s\"", strerror(-result));
+}
+
+static int observer_start(struct aro_gate *gate, struct aro_error *error)
+{
+    const struct aro_gate_observed of = {.config = gate->config,
+                                         .log = gate->log,
+                                         .notify = &gate->notify,
+                                         .loop = gate->loop,
+                                         .names = gate->names,
+                                         .worker = gate->worker};
+
+    gate->observer = aro_gate_observer_create(&of, error);
+    return gate->observer != NULL ? 0 : -1;
+}
+
 static int gate_open(struct aro_gate *gate, struct aro_error *error)
 {
     gate->loop = aro_loop_create();
@@ -125,7 +156,9 @@ static int gate_open(struct aro_gate *gate, struct aro_error *error)
     gate->names = aro_gate_names_create(gate->config, error);
     if (gate->names == NULL)
         return -1;
-    return workers_start(gate, error);
+    if (workers_start(gate, error) != 0)
+        return -1;
+    return observer_start(gate, error);
 }
 
 struct aro_gate *aro_gate_create(const struct aro_gate_config *config, const struct aro_log *log,
@@ -140,7 +173,9 @@ struct aro_gate *aro_gate_create(const struct aro_gate_config *config, const str
     gate->config = config;
     gate->log = log;
     gate->signals.fd = -1;
+    notify_open(gate);
     if (gate_open(gate, error) != 0) {
+        aro_notify_send(&gate->notify, NOTIFY_WAIT_MS, "STATUS=%s", error->text);
         aro_gate_destroy(gate);
         return NULL;
     }
@@ -148,6 +183,7 @@ struct aro_gate *aro_gate_create(const struct aro_gate_config *config, const str
             "version=%s listen=%s workers=%llu nodes=%u memory=%llu", ARO_VERSION,
             config->listen[0], (unsigned long long)config->workers, config->nodes,
             (unsigned long long)config->memory_bytes);
+    aro_notify_send(&gate->notify, NOTIFY_WAIT_MS, "READY=1");
     return gate;
 }
 
@@ -173,6 +209,7 @@ void aro_gate_destroy(struct aro_gate *gate)
 {
     if (gate == NULL)
         return;
+    aro_gate_observer_destroy(gate->observer);
     for (unsigned i = 0; i < ARO_GATE_WORKERS_MAX; i++)
         aro_worker_destroy(gate->worker[i]);
     aro_gate_names_destroy(gate->names);
@@ -181,5 +218,6 @@ void aro_gate_destroy(struct aro_gate *gate)
     aro_loop_destroy(gate->loop);
     if (gate->log != NULL)
         aro_log(gate->log, ARO_LOG_INFO, "arogate stopped", "%s", "");
+    aro_notify_close(&gate->notify);
     free(gate);
 }

@@ -195,6 +195,8 @@ int aro_gate_config_read(const char *path, unsigned cpus, struct aro_gate_config
     aro_key_table_defaults(&table, "", ret);
     for (unsigned i = 0; i < settings->count && result == 0; i++) {
         const struct aro_settings_block *block = &settings->blocks[i];
+        if (!is_titled(block->name))
+            ret->metrics_listen_given |= aro_settings_has(block, "metrics_listen");
         void *base = is_titled(block->name) ? node_begin(path, block, ret, error) : ret;
         result = base == NULL ? -1 : aro_key_table_apply(&table, settings, block, base, error);
     }

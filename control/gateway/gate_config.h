@@ -50,6 +50,7 @@ struct aro_gate_config {
     uint64_t log_level;
     char log[ARO_GATE_TEXT_BYTES];
     char metrics_listen[ARO_GATE_TEXT_BYTES];
+    bool metrics_listen_given;               /* by the file: then it must work */
     struct aro_gate_address metrics_address; /* len 0: off */
 
     struct aro_gate_node node[ARO_GATE_NODES_MAX];

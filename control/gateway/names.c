@@ -181,6 +181,7 @@ static int entry_claim(struct aro_gate_names *names, struct aro_claim *claim, co
             return aro_error_set(error, ARO_E_GATE_RESOURCES, "no memory for a name");
     } else {
         names->stats.known++;
+        names->stats.negative += !entry->busy && entry->facts.state == ARO_NAME_FAILED;
     }
     claim->entry = entry;
     claim->before = NULL;
@@ -306,6 +307,11 @@ void aro_gate_names_stats(struct aro_gate_names *names, struct aro_gate_names_st
     pthread_mutex_unlock(&names->lock);
 }
 
+uint64_t aro_gate_names_turns(const struct aro_gate_names *names)
+{
+    return __atomic_load_n(&names->turns, __ATOMIC_RELAXED);
+}
+
 /* ---- life ---- */
 
 static int thread_start(struct aro_gate_names *names)
@@ -318,6 +324,8 @@ static int thread_start(struct aro_gate_names *names)
     failed = pthread_create(&names->thread, NULL, names_run, names);
     pthread_sigmask(SIG_SETMASK, &kept, NULL);
     names->running = failed == 0;
+    if (names->running)
+        pthread_setname_np(names->thread, "gate-names");
     return -failed;
 }
 

@@ -102,11 +102,12 @@ int aro_gate_names_fd(const struct aro_gate_names *names, unsigned worker);
 struct aro_claim *aro_gate_names_changed(struct aro_gate_names *names, unsigned worker);
 
 struct aro_gate_names_stats {
-    uint64_t asked;  /* questions to nodes for a name or a digest */
-    uint64_t known;  /* claims that found it known or being asked */
-    uint64_t failed; /* questions that no node answered well */
-    uint64_t entries_now;
+#define ARO_GATE_NAMES_COUNTER(name, sentence) uint64_t name;
+#define ARO_GATE_NAMES_GAUGE(name, sentence)   uint64_t name;
+#include "control/gateway/counters.def"
 };
 void aro_gate_names_stats(struct aro_gate_names *names, struct aro_gate_names_stats *ret);
+/* Grows several times a second while the thread advances. */
+uint64_t aro_gate_names_turns(const struct aro_gate_names *names);
 
 #endif

@@ -24,6 +24,7 @@ enum {
     FAILED_US = 1000000,
     CHUNKS_PER_ANSWER_MAX = 4096,
     CHUNK_TEXT_HEX = 64,
+    TURN_MS = 250, /* also for who watches that the thread advances */
 };
 
 /* ---- the order of nodes ---- */
@@ -259,7 +260,7 @@ static void ask_next(struct aro_name_entry *entry)
         uint64_t deadline_us = aro_gate_now_us() + names->config->timeout_us;
         entry->node = entry->order[entry->asked++];
         pthread_mutex_lock(&names->lock);
-        names->stats.asked++;
+        names->stats.questions++;
         pthread_mutex_unlock(&names->lock);
         if (aro_rpc_ask(names->link[entry->node], entry->digest ? "stat" : "resolve",
                         question_params(entry), deadline_us, on_told, entry, &error) == 0)
@@ -428,7 +429,8 @@ static int on_turn(struct aro_chore *chore, uint64_t now_ns)
     for (unsigned i = 0; i < ARO_GATE_NODES_MAX; i++)
         if (names->link[i] != NULL)
             aro_rpc_link_timeout(names->link[i], now_ns / 1000);
-    return ARO_CHORE_IDLE_MS;
+    __atomic_store_n(&names->turns, names->turns + 1, __ATOMIC_RELAXED);
+    return TURN_MS;
 }
 
 void *names_run(void *arg)
@@ -449,7 +451,8 @@ int names_ask_open(struct aro_gate_names *names)
     for (unsigned i = 0; i < names->config->nodes; i++) {
         if (names->config->node[i].control[0] == '\0')
             continue;
-        names->link[i] = aro_rpc_link_create(names->loop, names->config->node[i].control);
+        names->link[i] = aro_rpc_link_create(names->loop, names->config->node[i].name,
+                                             names->config->node[i].control);
         if (names->link[i] == NULL)
             return -ENOMEM;
     }

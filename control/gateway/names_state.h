@@ -49,7 +49,8 @@ struct aro_gate_names {
     pthread_mutex_t lock;
     pthread_t thread;
     bool running;
-    int stop; /* atomic */
+    int stop;       /* atomic */
+    uint64_t turns; /* atomic; the thread's own to write */
 
     /* under the lock */
     struct aro_name_entry *bucket[NAMES_BUCKETS];

@@ -127,9 +127,9 @@ void aro_nodes_receive(struct aro_nodes *nodes, unsigned node)
         received = aro_socket_receive_burst(socket, 0, datagram_handle, nodes);
         nodes->waiting[node] = !aro_socket_drained(socket);
         if (received < 0)
-            aro_gate_add(&nodes->counters->node_errors, 1);
+            aro_gate_add(&nodes->counters->node[node].errors, 1);
         else
-            aro_gate_add(&nodes->counters->node_datagrams, (uint64_t)received);
+            aro_gate_add(&nodes->counters->node[node].datagrams, (uint64_t)received);
     }
 }
 
@@ -154,7 +154,26 @@ void aro_nodes_send(struct aro_nodes *nodes, uint64_t now_us)
         while ((count = aro_engine_send_burst(nodes->engine, i, requests, ARO_SOCKET_BURST,
                                               now_us)) > 0)
             if (aro_socket_send_burst(nodes->socket[i], requests, count) != 0)
-                aro_gate_add(&nodes->counters->node_errors, 1);
+                aro_gate_add(&nodes->counters->node[i].errors, 1);
+}
+
+void aro_nodes_publish(struct aro_nodes *nodes)
+{
+    aro_gate_set(&nodes->counters->content_buffers_bytes_now,
+                 aro_engine_buffers_bytes(nodes->engine));
+    for (unsigned i = 0; i < nodes->count; i++) {
+        const struct arocache_source_stats *stats = aro_engine_source_stats(nodes->engine, i);
+        struct aro_gate_node_counters *to = &nodes->counters->node[i];
+        aro_gate_set(&to->requests, stats->requests);
+        aro_gate_set(&to->chunks, stats->chunks);
+        aro_gate_set(&to->content_bytes, stats->content_bytes);
+        aro_gate_set(&to->absent, stats->absent);
+        aro_gate_set(&to->slices_lost, stats->slices_lost);
+        aro_gate_set(&to->timeouts, stats->timeouts);
+        aro_gate_set(&to->mismatches, stats->mismatches);
+        aro_gate_set(&to->chunks_taken, stats->taken);
+        aro_gate_set(&to->left_now, !aro_engine_source_alive(nodes->engine, i));
+    }
 }
 
 uint64_t aro_nodes_sleep_us(const struct aro_nodes *nodes, uint64_t now_us)

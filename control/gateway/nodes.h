@@ -30,6 +30,8 @@ void aro_nodes_receive(struct aro_nodes *nodes, unsigned node);
 /* Lets time pass. Call it when everything that became readable was received once. */
 void aro_nodes_timeout(struct aro_nodes *nodes, uint64_t now_us);
 void aro_nodes_send(struct aro_nodes *nodes, uint64_t now_us);
+/* Brings the counters of nodes and content up to date. */
+void aro_nodes_publish(struct aro_nodes *nodes);
 /* How long nothing needs to be done unless something arrives; UINT64_MAX: for ever. */
 uint64_t aro_nodes_sleep_us(const struct aro_nodes *nodes, uint64_t now_us);
 

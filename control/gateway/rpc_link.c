@@ -26,7 +26,7 @@ struct question {
 struct aro_rpc_link {
     struct aro_watch watch; /* fd -1: not connected */
     struct aro_loop *loop;
-    const char *path;
+    const char *name, *path;
     int last_id;
     unsigned questions; /* under way */
     struct question question[ARO_RPC_QUESTIONS_MAX];
@@ -61,7 +61,7 @@ static void break_off(struct aro_rpc_link *link, const char *why)
     close(link->watch.fd);
     link->watch.fd = -1;
     link->input_used = link->output_used = 0;
-    aro_error_set(&error, ARO_E_DAEMON_LOST, "the node at %s hung up: %s", link->path, why);
+    aro_error_set(&error, ARO_E_DAEMON_LOST, "node \"%s\" hung up: %s", link->name, why);
     for (unsigned i = 0; i < ARO_RPC_QUESTIONS_MAX; i++)
         if (link->question[i].id != 0 && link->question[i].id <= newest)
             settle(link, &link->question[i], NULL, &error);
@@ -192,7 +192,7 @@ static int link_connect(struct aro_rpc_link *link, struct aro_error *error)
     link->watch.fd = -1;
     return aro_error_set(
         error, failed == EACCES || failed == EPERM ? ARO_E_DAEMON_DENIED : ARO_E_DAEMON_UNREACHABLE,
-        "no node at %s: %s", link->path, strerror(failed));
+        "node \"%s\" cannot be asked: %s", link->name, strerror(failed));
 }
 
 static int output_add(struct aro_rpc_link *link, const char *line)
@@ -263,7 +263,7 @@ int aro_rpc_ask(struct aro_rpc_link *link, const char *method, json_t *params, u
         }
         return aro_error_set(error,
                              failed == -ENOBUFS ? ARO_E_CLIENTS_FULL : ARO_E_DAEMON_UNREACHABLE,
-                             "the node at %s takes no question: %s", link->path, strerror(-failed));
+                             "node \"%s\" takes no question: %s", link->name, strerror(-failed));
     }
     question->deadline_us = deadline_us;
     question->answer = answer;
@@ -276,8 +276,7 @@ uint64_t aro_rpc_link_timeout(struct aro_rpc_link *link, uint64_t now_us)
     uint64_t next_us = UINT64_MAX;
     struct aro_error error;
 
-    aro_error_set(&error, ARO_E_DAEMON_TIMEOUT, "the node at %s did not answer in time",
-                  link->path);
+    aro_error_set(&error, ARO_E_DAEMON_TIMEOUT, "node \"%s\" did not answer in time", link->name);
     for (unsigned i = 0; link->questions > 0 && i < ARO_RPC_QUESTIONS_MAX; i++) {
         struct question *question = &link->question[i];
         if (question->id == 0)
@@ -290,13 +289,14 @@ uint64_t aro_rpc_link_timeout(struct aro_rpc_link *link, uint64_t now_us)
     return next_us;
 }
 
-struct aro_rpc_link *aro_rpc_link_create(struct aro_loop *loop, const char *path)
+struct aro_rpc_link *aro_rpc_link_create(struct aro_loop *loop, const char *name, const char *path)
 {
     struct aro_rpc_link *link = calloc(1, sizeof(*link));
 
     if (link == NULL)
         return NULL;
     link->loop = loop;
+    link->name = name;
     link->path = path;
     link->watch = (struct aro_watch){.fd = -1, .ready = on_ready};
     return link;

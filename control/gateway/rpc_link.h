@@ -25,8 +25,11 @@ enum {
  */
 typedef void aro_rpc_answer(void *arg, json_t *result, const struct aro_error *error);
 
-/* path: borrowed. NULL with errno. */
-struct aro_rpc_link *aro_rpc_link_create(struct aro_loop *loop, const char *path);
+/*
+ * name: of the node, in messages, which reach clients of the gateway: never the path. Both
+ * borrowed. NULL with errno.
+ */
+struct aro_rpc_link *aro_rpc_link_create(struct aro_loop *loop, const char *name, const char *path);
 /* What is under way is never answered. Takes NULL. */
 void aro_rpc_link_destroy(struct aro_rpc_link *link);
 

@@ -19,8 +19,9 @@ enum {
     ACCEPTS_PER_ROUND = 32,
     EXTRA_CONNECTIONS = 64, /* beyond the limit, to be told 503 */
     CONNECTION_MEMORY_BYTES =
-        24 << 10, /* of libmicrohttpd: the head of a request, and its answer's */
-    SWEEP_US = 1000000,
+        24 << 10,      /* of libmicrohttpd: the head of a request, and its answer's */
+    SWEEP_US = 250000, /* also for who watches that the thread advances */
+    SLOW_US = 1000000,
 };
 
 /* What a descriptor of the epoll set is. */
@@ -183,12 +184,25 @@ static void wake_exchanges(struct aro_worker *worker)
             exchange_on_download(aro_download_arg(download));
 }
 
+/* Of those that wait for nothing but their client. */
+static uint64_t slow_readers(const struct aro_worker *worker)
+{
+    uint64_t count = 0;
+
+    for (const struct aro_exchange *at = worker->exchanges; at != NULL; at = at->after)
+        count += at->state == EXCHANGE_BODY && !at->suspended &&
+                 worker->now_us >= at->moved_us + SLOW_US;
+    return count;
+}
+
 static void sweep(struct aro_worker *worker)
 {
     if (worker->now_us < worker->sweep_us)
         return;
     worker->sweep_us = worker->now_us + SWEEP_US;
     clients_sweep(worker);
+    aro_nodes_publish(worker->nodes);
+    aro_gate_set(&worker->counters.slow_readers_now, slow_readers(worker));
     aro_gate_set(&worker->counters.log_lost, aro_access_log_lost(worker->log));
 }
 
@@ -207,6 +221,7 @@ static void round_trip(struct aro_worker *worker)
     if (!worker->listening && worker->stop_us == 0 && has_room(worker))
         listen_on(worker, true);
     aro_access_log_flush(worker->log);
+    aro_gate_add(&worker->counters.turns, 1);
 }
 
 static void stopping_begin(struct aro_worker *worker)
@@ -335,6 +350,7 @@ struct aro_worker *aro_worker_create(const struct aro_gate_config *config, unsig
 int aro_worker_start(struct aro_worker *worker, struct aro_error *error)
 {
     sigset_t all, kept;
+    char name[16];
     int failed;
 
     sigfillset(&all);
@@ -345,6 +361,8 @@ int aro_worker_start(struct aro_worker *worker, struct aro_error *error)
         return aro_error_set(error, ARO_E_GATE_RESOURCES, "no thread for worker %u: %s",
                              worker->number, strerror(failed));
     worker->running = true;
+    snprintf(name, sizeof(name), "gate-worker-%u", worker->number);
+    pthread_setname_np(worker->thread, name);
     return 0;
 }
 
@@ -390,6 +408,11 @@ void aro_worker_destroy(struct aro_worker *worker)
     close_if(worker->wake_fd);
     close_if(worker->epoll_fd);
     free(worker);
+}
+
+uint64_t aro_worker_turns(const struct aro_worker *worker)
+{
+    return __atomic_load_n(&worker->counters.turns, __ATOMIC_RELAXED);
 }
 
 void aro_worker_counters(const struct aro_worker *worker, struct aro_gate_counters *sum)

@@ -28,6 +28,8 @@ bool aro_worker_ended(const struct aro_worker *worker);
 /* Waits for its end. Takes NULL. */
 void aro_worker_destroy(struct aro_worker *worker);
 
+/* Grows several times a second while its thread advances. */
+uint64_t aro_worker_turns(const struct aro_worker *worker);
 /* Adds its counters to *sum. */
 void aro_worker_counters(const struct aro_worker *worker, struct aro_gate_counters *sum);
 /* Has it open the access log anew. */

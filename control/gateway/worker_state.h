@@ -84,6 +84,7 @@ struct aro_exchange {
     uint64_t left_bytes; /* UINT64_MAX: until the content ends */
     uint64_t sent_bytes; /* handed to libmicrohttpd */
     uint64_t first_us;
+    uint64_t moved_us; /* when it last gave something, or was begun */
     bool cut;
 };
 

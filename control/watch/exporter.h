@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A small HTTP server for those who watch the node: GET and HEAD of a few paths, answers made at
+ * A small HTTP server for those who watch a process: GET and HEAD of a few paths, answers made at
  * once by a function. On the kernel stack, in the control loop.
  *
  * libmicrohttpd parses; its epoll descriptor is one watch of the loop, so it has no thread. Bounds:

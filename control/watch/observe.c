@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/watch/observe.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "control/watch/pulse.h"
 #include "control/watch/scrape.h"
 
-enum { LOOKS_PER_WATCHDOG = 2, LOOK_MS_MIN = 20 };
+static_assert((int)ARO_LCORES_MAX <= (int)ARO_PULSE_THREADS_MAX, "a pulse for every lcore");
 
 struct aro_observer {
     struct aro_chore chore; /* first: the chore's turn gets it */
@@ -114,7 +115,7 @@ static void status_send(const struct aro_observer *observer)
 {
     const struct aro_node *node = observer->node;
 
-    for (unsigned i = 0; i < observer->pulse.lcores; i++)
+    for (unsigned i = 0; i < observer->pulse.threads; i++)
         if (!observer->beats[i]) {
             aro_notify_send(&node->notify, 0, "STATUS=lcore %u does not advance",
                             observer->scrape.lcore[i].lcore);
@@ -122,14 +123,14 @@ static void status_send(const struct aro_observer *observer)
         }
     aro_notify_send(&node->notify, 0, "STATUS=serving UDP port %u: %u ports, %u lcores",
                     (unsigned)node->config.service_port, node->config.ports,
-                    observer->pulse.lcores);
+                    observer->pulse.threads);
 }
 
 static void beats_compare(struct aro_observer *observer)
 {
     bool changed = false;
 
-    for (unsigned i = 0; i < observer->pulse.lcores; i++) {
+    for (unsigned i = 0; i < observer->pulse.threads; i++) {
         bool beats = aro_pulse_beats(&observer->pulse, i);
         if (beats == observer->beats[i])
             continue;
@@ -155,20 +156,10 @@ static void look(struct aro_observer *observer, uint64_t now_ns)
     aro_pulse_look(&observer->pulse, lcores, loops, now_ns);
 }
 
-/* How often to look: the pulse wants twice a second, the service manager perhaps more. */
-static uint64_t look_every_ns(const struct aro_notify *notify)
-{
-    uint64_t every_ms = notify->watchdog_us / 1000 / LOOKS_PER_WATCHDOG;
-
-    if (notify->watchdog_us == 0 || every_ms > ARO_PULSE_LOOK_MS)
-        every_ms = ARO_PULSE_LOOK_MS;
-    return (every_ms < LOOK_MS_MIN ? LOOK_MS_MIN : every_ms) * 1000000;
-}
-
 static int turn(struct aro_chore *chore, uint64_t now_ns)
 {
     struct aro_observer *observer = (struct aro_observer *)(void *)chore;
-    uint64_t every_ns = look_every_ns(&observer->node->notify);
+    uint64_t every_ns = aro_pulse_every_ns(observer->node->notify.watchdog_us);
     uint64_t since_ns = now_ns - observer->pulse.looked_ns;
 
     if (since_ns < every_ns)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Makes one lcore of a running arocached stick: ptrace stops its thread, and that one alone.
+"""Makes one thread of a running process stick: ptrace stops it, and it alone. An lcore of arocached by
+its number; any other thread by its name (a worker of arogate: gate-worker-0).
 
-    stall.py PID LCORE [SECONDS]
+    stall.py PID LCORE|THREAD [SECONDS]
 
 Nothing in the daemon knows of it, so it works with the very binary that is shipped and there is no
 hook that an attacker could find. Needs root, or to be the daemon's parent.
@@ -24,21 +25,21 @@ def ptrace(request, tid):
         raise OSError(ctypes.get_errno(), f"ptrace: {os.strerror(ctypes.get_errno())}")
 
 
-def thread_of(pid, lcore):
-    """By the name that EAL gives it: up to 22.11, and since 23.03."""
-    names = {f"rte-worker-{lcore}", f"dpdk-worker{lcore}"}
+def thread_of(pid, which):
+    """An lcore has the name that EAL gives it: up to 22.11, and since 23.03."""
+    names = {f"rte-worker-{which}", f"dpdk-worker{which}"} if str(which).isdigit() else {which}
     for tid in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as file:
             if file.read().strip() in names:
                 return int(tid)
-    raise LookupError(f"process {pid} has no thread of lcore {lcore}")
+    raise LookupError(f"process {pid} has no thread {which}")
 
 
 class Stall:
-    """with Stall(pid, lcore): the lcore stands still. From one thread only."""
+    """with Stall(pid, lcore): it stands still. From one thread only."""
 
-    def __init__(self, pid, lcore):
-        self.tid = thread_of(pid, lcore)
+    def __init__(self, pid, which):
+        self.tid = thread_of(pid, which)
 
     def __enter__(self):
         ptrace(SEIZE, self.tid)
@@ -56,7 +57,7 @@ class Stall:
 
 def main():
     end = time.monotonic() + (float(sys.argv[3]) if len(sys.argv) > 3 else 1e9)
-    with Stall(int(sys.argv[1]), int(sys.argv[2])) as stall:
+    with Stall(int(sys.argv[1]), sys.argv[2]) as stall:
         while time.monotonic() < end:
             if stall.is_gone():
                 os._exit(0)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The unit files without a running systemd: exposure, syntax, and what an installation brings.
 
-    test_units.py BUILD_DIRECTORY AROCACHED [unittest arguments]
+    test_units.py BUILD_DIRECTORY AROCACHED AROGATE [unittest arguments]
 
 The units themselves run in tests/accept/service. Exit code 77: no systemd-analyze here.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import unittest
 
-BUILD, AROCACHED = map(os.path.abspath, sys.argv[1:3])
+BUILD, AROCACHED, AROGATE = map(os.path.abspath, sys.argv[1:4])
 UNITS = os.path.join(BUILD, "control/systemd")
 EXPOSURE_MAX = 2.5
 OF_UNIT = {"arogate-port80": "arogate"}  # drop-ins are for arocached unless listed here
@@ -89,18 +89,20 @@ class Units(unittest.TestCase):
             self.assertIn(f"/arocache/systemd/{name}.conf", text)
             self.assertNotIn("@", text)
 
-    def test_the_example_passes_the_test_of_the_daemon(self):
-        example = os.path.join(os.path.dirname(__file__), "../../control/systemd/arocached.conf.example")
-        said = subprocess.run([AROCACHED, "-c", example, "-t"], capture_output=True, text=True)
-        self.assertEqual(said.returncode, 0, said.stderr)
+    def test_the_examples_pass_the_test_of_their_program(self):
+        for program in AROCACHED, AROGATE:
+            example = os.path.join(os.path.dirname(__file__), "../../control/systemd",
+                                   os.path.basename(program) + ".conf.example")
+            said = subprocess.run([program, "-c", example, "-t"], capture_output=True, text=True)
+            self.assertEqual(said.returncode, 0, said.stderr)
 
     def test_an_installation_brings_everything(self):
         said = subprocess.run(["meson", "introspect", "--installed", BUILD], capture_output=True,
                               text=True, check=True).stdout
         places = set(json.loads(said).values())
-        for end in ("/bin/arocached", "/bin/aroctl", "/bin/aroget", "/lib/systemd/system/arocached.service",
+        for end in ("/bin/arocached", "/bin/aroctl", "/bin/aroget", "/bin/arogate", "/lib/systemd/system/arocached.service",
                     "/lib/systemd/system/arogate.service", "/lib/sysusers.d/arocache.conf",
-                    "/lib/tmpfiles.d/arocache.conf", "/arocache/arocached.conf.example",
+                    "/lib/tmpfiles.d/arocache.conf", "/arocache/arocached.conf.example", "/arocache/arogate.conf.example",
                     "/share/arocache/systemd/tap.conf", "/share/arocache/systemd/vfio.rules",
                     "/share/bash-completion/completions/aroctl"):
             self.assertTrue(any(place.endswith(end) for place in places), end)
@@ -114,4 +116,4 @@ if __name__ == "__main__":
     if shutil.which("systemd-analyze") is None:
         print("skipped: no systemd-analyze (package systemd)")
         sys.exit(77)
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)

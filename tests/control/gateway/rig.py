@@ -99,20 +99,24 @@ def free_port():
 class Gateway:
     """arogate in front of sources: [(address, control path or None), ...]."""
 
-    def __init__(self, program, folder, nodes, keys=""):
+    def __init__(self, program, folder, nodes, keys="", metrics='metrics_listen = ""', env=None):
         self.port, self.folder = free_port(), folder
         self.log_path = os.path.join(folder, "access.log")
         config = os.path.join(folder, "arogate.conf")
         with open(config, "w", encoding="ascii") as file:
-            file.write(f'listen = "127.0.0.1:{self.port}"\nmetrics_listen = ""\n'
+            file.write(f'listen = "127.0.0.1:{self.port}"\n{metrics}\n'
                        f'log = "{self.log_path}"\n{keys}\n')
             for i, (address, control) in enumerate(nodes):
                 more = f' control = "{control}"' if control else ""
                 file.write(f'node "n{i}" {{ address = "{address}"{more} }}\n')
-        self.process = subprocess.Popen([program, "-c", config], stderr=subprocess.PIPE, text=True)
-        line = self.process.stderr.readline()
-        if "arogate ready" not in line:
-            raise AssertionError(line + self.process.stderr.read())
+        self.process = subprocess.Popen([program, "-c", config], stderr=subprocess.PIPE, text=True,
+                                        env=dict(os.environ, **(env or {})))
+        self.began = []  # what it said until it was ready
+        while "arogate ready" not in (self.began or [""])[-1]:
+            self.began.append(self.process.stderr.readline())
+            if not self.began[-1]:
+                self.process.stderr.close()
+                raise AssertionError(f"ended with {self.process.wait()}: {''.join(self.began)}")
 
     def stop(self):
         """SIGTERM; the exit code, and what it said."""

@@ -39,6 +39,7 @@ Test(gate_config, one_node_is_enough_and_the_rest_has_defaults)
     cr_assert_eq(config.timeout_us, 30000000u);
     cr_assert_str_eq(config.log, "");
     cr_assert_eq(ntohs(config.metrics_address.ip4.sin_port), 9502);
+    cr_assert_not(config.metrics_listen_given);
     cr_assert_eq(config.nodes, 1u);
     cr_assert_str_eq(config.node[0].host, "10.0.0.1");
     cr_assert_eq(config.node[0].port, 9500);
@@ -64,6 +65,13 @@ Test(gate_config, nodes_are_named_in_every_form)
     cr_assert_str_eq(config.node[3].host, "::1");
     cr_assert_eq(config.listens, 1u);
     cr_assert_eq(config.metrics_address.len, 0u);
+}
+
+Test(gate_config, the_default_given_by_the_file_is_no_default)
+{
+    cr_assert_eq(read_text("metrics_listen = \"127.0.0.1:9502\"\nnode \"a\" { address = \"x\" }\n"),
+                 0, "%s", error.text);
+    cr_assert(config.metrics_listen_given);
 }
 
 Test(gate_config, what_makes_no_sense_is_named)
@@ -123,6 +131,7 @@ Test(gate_config, a_dump_reads_back_the_same)
                            "node \"a\" { address = \"[::1]:9\" control = \"/x\" }\n"),
                  0, "%s", error.text);
     first = config;
+    first.metrics_listen_given = true; /* a dump gives every key */
     aro_gate_config_dump(&config, out);
     fclose(out);
     cr_assert_eq(read_text(text), 0, "%s", error.text);

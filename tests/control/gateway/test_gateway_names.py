@@ -235,6 +235,23 @@ class Names(unittest.TestCase):
         status, _, body = gateway.ask("/film")
         self.assertEqual(status, 504)
         self.assertIn(b"ARO-6030", body)
+        self.assertIn(b'node "n0"', body)
+        self.assertNotIn(b"/no/such", body, "a local path is nobody's business")
+
+    def test_a_node_that_hangs_up_is_named_and_not_its_socket(self):
+        path = os.path.join(self.folder, "rude")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def hang_up():
+                with listener.accept()[0] as link:
+                    link.recv(65536)  # whoever hangs up before it was asked is not there
+            threading.Thread(target=hang_up, daemon=True).start()
+            status, _, body = self.gateway(path).ask("/film")
+        self.assertEqual(status, 502)
+        self.assertIn(b'node "n0"', body)
+        self.assertNotIn(self.folder.encode(), body)
 
     def test_a_node_that_never_answers_is_504_in_time(self):
         release = threading.Event()

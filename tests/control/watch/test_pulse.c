@@ -70,3 +70,11 @@ Test(pulse, a_feed_needs_every_lcore_to_have_moved_since_the_last_one)
     aro_pulse_look(&pulse, 2, loops, MS(5));
     cr_assert(aro_pulse_feed(&pulse), "each moved, though not at the same time");
 }
+
+Test(pulse, one_looks_twice_a_second_and_twice_per_watchdog_interval)
+{
+    cr_assert_eq(aro_pulse_every_ns(0), MS(500));
+    cr_assert_eq(aro_pulse_every_ns(10000000), MS(500));
+    cr_assert_eq(aro_pulse_every_ns(400000), MS(200));
+    cr_assert_eq(aro_pulse_every_ns(1), MS(20));
+}

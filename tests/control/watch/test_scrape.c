@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Names are an API: metrics.golden holds every sample with its labels and type, docs/metrics.md
- * explains every family and every reason to drop. After a wanted change of the lists run this test
- * with ARO_METRICS_WRITE=1: it rewrites both; look at the difference before it is committed.
- */
 #include "control/watch/scrape.h"
 
 #include <criterion/criterion.h>
@@ -12,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/control/watch/golden.h"
+
 #define GOLDEN ARO_SOURCE_ROOT "/tests/control/watch/metrics.golden"
-#define PAGE   ARO_SOURCE_ROOT "/docs/metrics.md"
 
 static struct aro_counters counters;
 
@@ -58,101 +54,16 @@ static char *text_of(const struct aro_scrape *scrape)
     return text;
 }
 
-static char *file_of(const char *path)
-{
-    FILE *in = fopen(path, "re");
-    char *text = calloc(1, 1 << 20);
-
-    cr_assert_not_null(in, "%s", path);
-    cr_assert_lt(fread(text, 1, (1 << 20) - 1, in), (size_t)(1 << 20) - 1);
-    fclose(in);
-    return text;
-}
-
-static bool write_mode(void)
-{
-    return getenv("ARO_METRICS_WRITE") != NULL;
-}
-
-/* ---- the golden file ---- */
-
-/* Every sample without its value, with its family's type. */
-static char *golden_made(void)
-{
-    struct aro_scrape *scrape = fake();
-    char *text = text_of(scrape), *made = NULL, type[16] = "";
-    size_t length;
-    FILE *out = open_memstream(&made, &length);
-
-    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (sscanf(line, "# TYPE %*s %15s", type) == 1 || line[0] == '#')
-            continue;
-        fprintf(out, "%.*s %s\n", (int)(strrchr(line, ' ') - line), line, type);
-    }
-    fclose(out);
-    free(text);
-    free(scrape);
-    return made;
-}
+/* ---- names ---- */
 
 Test(scrape, names_types_and_labels_are_those_of_the_golden_file)
 {
-    char *made = golden_made(), *golden;
-
-    if (write_mode()) {
-        FILE *out = fopen(GOLDEN, "we");
-        fputs(made, out);
-        fclose(out);
-    }
-    golden = file_of(GOLDEN);
-    for (char *at = made, *want = golden; *at != '\0' || *want != '\0';) {
-        size_t length = strcspn(at, "\n"), want_length = strcspn(want, "\n");
-        cr_assert(length == want_length && memcmp(at, want, length) == 0,
-                  "exported: %.*s\ngolden:   %.*s", (int)length, at, (int)want_length, want);
-        at += length + 1;
-        want += want_length + 1;
-    }
-    free(made);
-    free(golden);
-}
-
-/* ---- the page ---- */
-
-static void family_row(FILE *out, const char *name, const char *type, const char *help,
-                       const char *sample)
-{
-    char labels[128] = "";
-    const char *at = strpbrk(sample, "{ ");
-
-    while (*at == '{' || *at == ',') { /* no value of the fake holds a comma and a quote */
-        size_t length = strcspn(at + 1, "=");
-        snprintf(labels + strlen(labels), sizeof(labels) - strlen(labels), "%s%.*s",
-                 *labels != '\0' ? ", " : "", (int)length, at + 1);
-        at = strchr(at + 1 + length + 2, '"') + 1;
-    }
-    fprintf(out, "| `%s` | %s | %s | %s |\n", name, type, labels, help);
-}
-
-static char *family_rows(void)
-{
     struct aro_scrape *scrape = fake();
-    char *text = text_of(scrape), *rows = NULL, name[96] = "", type[16] = "", help[256] = "";
-    size_t length;
-    FILE *out = open_memstream(&rows, &length);
+    char *text = text_of(scrape);
 
-    fprintf(out, "| name | type | labels | meaning |\n|---|---|---|---|\n");
-    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (sscanf(line, "# HELP %95s %255[^\n]", name, help) == 2 ||
-            sscanf(line, "# TYPE %*s %15s", type) == 1)
-            continue;
-        if (*name != '\0')
-            family_row(out, name, type, help, line);
-        name[0] = '\0'; /* the first sample is enough */
-    }
-    fclose(out);
+    golden_check(text, GOLDEN);
     free(text);
     free(scrape);
-    return rows;
 }
 
 static char *reason_rows(void)
@@ -170,34 +81,15 @@ static char *reason_rows(void)
     return rows;
 }
 
-/* The rows between the marks of that name; in write mode they are put there. */
-static void section_check(const char *mark, char *rows)
-{
-    char *page = file_of(PAGE), begin[64], end[64], *from, *to;
-
-    snprintf(begin, sizeof(begin), "<!-- %s -->\n", mark);
-    snprintf(end, sizeof(end), "<!-- end of %s -->\n", mark);
-    from = strstr(page, begin);
-    cr_assert_not_null(from, "no mark '%s'", begin);
-    from += strlen(begin);
-    to = strstr(from, end);
-    cr_assert_not_null(to, "no mark '%s'", end);
-    if (write_mode()) {
-        FILE *out = fopen(PAGE, "we");
-        fprintf(out, "%.*s%s%s", (int)(from - page), page, rows, to);
-        fclose(out);
-    } else {
-        *to = '\0';
-        cr_assert_str_eq(from, rows, "docs/metrics.md, %s: run with ARO_METRICS_WRITE=1", mark);
-    }
-    free(rows);
-    free(page);
-}
-
 Test(scrape, the_page_explains_every_family_and_every_reason)
 {
-    section_check("families", family_rows());
+    struct aro_scrape *scrape = fake();
+    char *text = text_of(scrape);
+
+    families_check(text, "families");
     section_check("reasons", reason_rows());
+    free(text);
+    free(scrape);
 }
 
 /* ---- values ---- */
