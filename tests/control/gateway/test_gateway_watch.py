@@ -63,8 +63,14 @@ class Watch(unittest.TestCase):
             metrics = f'metrics_listen = "127.0.0.1:{self.metrics}"'
         gateway = rig.Gateway(AROGATE, self.folder, nodes, keys, metrics,
                               manager.env if manager else None)
-        self.addCleanup(lambda: gateway.process.poll() is None and gateway.stop())
+        self.addCleanup(self.stop_well, gateway)
         return gateway
+
+    def stop_well(self, gateway):
+        if gateway.process.poll() is None:
+            code, said = gateway.stop()
+            self.assertEqual(code, 0, said)
+            self.assertNotRegex(said, "ERROR: |WARNING: ThreadSan")  # a sanitizer's
 
     def ask(self, path, method="GET", host="127.0.0.1", port=None):
         link = http.client.HTTPConnection(host, port or self.metrics, timeout=10)
