@@ -227,8 +227,8 @@ void exchange_on_name(struct aro_exchange *exchange)
 {
     struct aro_worker *worker = exchange->worker;
 
-    if (exchange->state == EXCHANGE_BODY && exchange->list) {
-        body_feed(exchange);
+    if (exchange->state >= EXCHANGE_ANSWER && exchange->list) {
+        body_feed(exchange); /* also before its header is sent: nobody tells it twice */
         return;
     }
     if (exchange->state != EXCHANGE_NAME)

@@ -160,6 +160,39 @@ class Names(unittest.TestCase):
         self.assertEqual((status, head["transfer-encoding"], body), (200, "chunked", self.content))
         self.assertNotIn("accept-ranges", head)
 
+    def test_what_is_told_while_the_header_is_made_is_not_lost(self):
+        asked, wrong = [0], []
+
+        def chunks(params):
+            asked[0] += 1
+            until = time.perf_counter() + asked[0] % 50 * 4e-6  # some moment will be the bad one
+            while time.perf_counter() < until:
+                pass
+            return {"pull": 7, "state": "done", "chunks": self.chunks, "next": len(self.chunks),
+                    "bytes": len(self.content), "object": self.source.object}
+
+        control, path = self.control(resolve=lambda params: self.arriving(), chunks=chunks)
+        gateway = self.gateway(path, keys="workers = 1")
+
+        def client(number):
+            for i in range(700):
+                link = gateway.connect(5)
+                try:
+                    if gateway.ask(f"/cold-{number}-{i}", {"Range": "bytes=0-9"}, link=link)[2] != self.content[:10]:
+                        wrong.append(f"{number}-{i}")
+                except OSError as error:
+                    wrong.append(f"{number}-{i}: {error}")
+                link.close()
+                if wrong:
+                    return
+
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+
     def fails_midway(self, total, name):
         gate = threading.Semaphore(0)
         control, path = self.control(name, resolve=lambda params: self.arriving(bytes=total),
