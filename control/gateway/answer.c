@@ -277,7 +277,7 @@ static struct MHD_Response *error_response(struct aro_exchange *exchange)
 
 /* ---- sending ---- */
 
-static struct MHD_Response *registry_response(void)
+static struct MHD_Response *registry_response(struct aro_exchange *exchange)
 {
     static char text[] = "{}";
     struct MHD_Response *response =
@@ -285,6 +285,8 @@ static struct MHD_Response *registry_response(void)
 
     if (response == NULL)
         return NULL;
+    exchange->status = 200;
+    exchange->sent_bytes = exchange->head_only ? 0 : strlen(text);
     header(response, "Content-Type", "application/json");
     registry_header(response);
     return response;
@@ -340,8 +342,7 @@ enum MHD_Result answer_send(struct aro_exchange *exchange)
         exchange_drop_content(exchange);
         response = error_response(exchange);
     } else if (exchange->what.route == ARO_ROUTE_REGISTRY) {
-        exchange->status = 200;
-        response = registry_response();
+        response = registry_response(exchange);
     } else {
         response = content_response(exchange);
         exchange->state = exchange->download != NULL ? EXCHANGE_BODY : EXCHANGE_ANSWER;

@@ -216,7 +216,7 @@ void aro_gate_destroy(struct aro_gate *gate)
     if (gate->signals.fd >= 0)
         close(gate->signals.fd);
     aro_loop_destroy(gate->loop);
-    if (gate->log != NULL)
+    if (gate->stopping) /* else it never ran */
         aro_log(gate->log, ARO_LOG_INFO, "arogate stopped", "%s", "");
     aro_notify_close(&gate->notify);
     free(gate);

@@ -121,14 +121,20 @@ static void fail(struct aro_pull *pull, const struct aro_error *error)
         aro_put_abort(pull->put, error);
 }
 
-/* Why the origin failed us: its name in front. */
-static void fail_origin(struct aro_pull *pull, const struct aro_error *why)
+/* The URL in front: whoever reads the sentence has many. */
+static void fail_named(struct aro_pull *pull, const struct aro_error *why)
 {
     struct aro_error error;
 
     aro_error_set(&error, why->id, "%.300s: %.200s", pull->at_url, why->text);
-    pull->http_status = pull->transfer.answer.status;
     fail(pull, &error);
+}
+
+/* Why the origin failed us. */
+static void fail_origin(struct aro_pull *pull, const struct aro_error *why)
+{
+    pull->http_status = pull->transfer.answer.status;
+    fail_named(pull, why);
 }
 
 void aro_pull_cancel(struct aro_pull *pull, const struct aro_error *error)
@@ -205,7 +211,7 @@ static void take_result(struct aro_pull *pull)
     aro_put_destroy(pull->put);
     pull->put = NULL;
     if (failed != 0) {
-        fail(pull, &error);
+        fail_named(pull, &error);
         return;
     }
     pull->failed = false; /* a failure that came after the record was on its way */
@@ -281,7 +287,7 @@ static void on_answered(struct aro_http_transfer *transfer)
     }
     if (facts.first == NULL) {
         if (open_put(pull, &error) != 0) {
-            fail(pull, &error);
+            fail_named(pull, &error);
             return;
         }
         pull->answer = transfer->answer;

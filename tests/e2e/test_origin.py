@@ -566,6 +566,17 @@ class Origins(unittest.TestCase):
         self.assertLessEqual(max(most), 2)
         self.assertGreater(time.monotonic() - began, 0.4, "a million bytes at 2 MB/s, less a burst")
 
+    def test_a_full_store_fails_the_pull_and_says_of_what(self):
+        store = (f'store "main" {{ path = "{self.folder}/store" size = "64MiB" '
+                 'segment = "16MiB" }\n')
+        node = self.start(store=False, names=store)
+        self.origin.at["/large"] = file(content(70 << 20, 26))
+        with self.assertRaises(AssertionError) as caught:
+            node.call("pull", url=self.origin.url + "large")
+        self.assertIn("ARO-6026", str(caught.exception))
+        self.assertIn(f"{self.origin.url}large: ", str(caught.exception))
+        self.assertEqual(node.call("ls")["objects"], [])
+
     def test_a_pull_can_be_cancelled_and_then_leaves_nothing(self):
         body, gate = content(300000, 16), threading.Event()
         self.addCleanup(gate.set)

@@ -405,6 +405,14 @@ class Trouble(Case):
         self.assertEqual(digest.hexdigest(), source.sha256)
         self.assertEqual(gateway.stop()[0], 0)
 
+    def test_the_log_counts_the_bytes_of_every_body(self):
+        gateway = self.gateway(self.source("--bytes", 100_000))
+        paths = "/v2/", "/o/" + "1" * 64, "/v2/x"
+        bodies = [len(gateway.ask(path)[2]) for path in paths]
+        rig.wait_until("all lines", lambda: len(gateway.log_lines()) == len(paths))
+        logged = [int(line.split('"')[2].split()[1]) for line in gateway.log_lines()]
+        self.assertEqual(logged, bodies)
+
     def test_the_log_is_reopened_on_request(self):
         source = self.source("--bytes", 100_000)
         gateway = self.gateway(source)
@@ -423,6 +431,7 @@ class Trouble(Case):
         result = subprocess.run([AROGATE, "-c", config], capture_output=True, timeout=20)
         self.assertEqual(result.returncode, 69)
         self.assertIn(b"ARO-9001", result.stderr)
+        self.assertNotIn(b"stopped", result.stderr)  # it never ran
 
     def test_the_command_line_answers(self):
         for words, code, text in ((["-h"], 0, b"usage"), (["-V"], 0, b"arogate"), (["-T"], 0, b"request_memory"),
