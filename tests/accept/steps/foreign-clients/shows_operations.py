@@ -205,7 +205,7 @@ def symptoms(context, page):
                if f"ARO_ERROR({number}," not in errors]
     unknown += [f"aroctl {word}" for word in commands_named(page)
                 if not re.search(rf"^  {word}\b", known, re.M)]
-    unknown += [name for name in set(re.findall(r"\barocache_\w+[a-z]\b", page))
+    unknown += [name for name in set(re.findall(r"\baro(?:cache|gate)_\w+[a-z]\b", page))
                 if f"`{name}`" not in metrics]
     context.check(TABLE_LINE, len(rows) >= ROWS_MIN and not unknown,
                   f"{len(rows)} symptoms; named but not there: {', '.join(unknown) or 'nothing'}",
