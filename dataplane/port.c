@@ -204,22 +204,31 @@ static uint64_t tx_offloads(const struct aro_port *port)
     return offloads;
 }
 
+/* A question about the kernel interface below a device: 0, or -errno. */
+static int interface_ask(unsigned interface, unsigned long what, struct ifreq *ret)
+{
+    int fd, code;
+
+    memset(ret, 0, sizeof(*ret));
+    if (if_indextoname(interface, ret->ifr_name) == NULL)
+        return -errno;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    code = ioctl(fd, what, ret) == 0 ? 0 : -errno;
+    close(fd);
+    return code;
+}
+
 /*
  * The interface's own MTU is only read: it belongs to the operator. A driver that claims less than
  * the interface carries is passed over (profile: mtu_of_interface).
  */
 static int mtu_of_interface(struct aro_port *port, unsigned interface, struct aro_error *error)
 {
-    struct ifreq request = {0};
-    int fd, code;
+    struct ifreq request;
+    int code = interface_ask(interface, SIOCGIFMTU, &request);
 
-    if (if_indextoname(interface, request.ifr_name) == NULL)
-        return setup_failed(port, "no kernel interface", -errno, error);
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return setup_failed(port, "no socket", -errno, error);
-    code = ioctl(fd, SIOCGIFMTU, &request) == 0 ? 0 : -errno;
-    close(fd);
     if (code != 0)
         return setup_failed(port, "reading the interface's MTU failed", code, error);
     if (request.ifr_mtu < port->mtu)
@@ -305,6 +314,20 @@ void aro_port_stop(struct aro_port *port)
     (void)rte_eth_dev_stop(port->id);
 }
 
+/* Drivers on a kernel interface often say "up" whatever happens below: both must be. */
+static bool link_is_up(const struct aro_port *port, const struct rte_eth_link *link)
+{
+    struct rte_eth_dev_info info;
+    struct ifreq request;
+
+    if (link->link_status != RTE_ETH_LINK_UP)
+        return false;
+    if (rte_eth_dev_info_get(port->id, &info) != 0 || info.if_index == 0)
+        return true;
+    return interface_ask(info.if_index, SIOCGIFFLAGS, &request) != 0 ||
+           (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+}
+
 void aro_port_info(const struct aro_port *port, struct aro_port_info *ret)
 {
     struct rte_eth_stats stats = {0};
@@ -320,7 +343,7 @@ void aro_port_info(const struct aro_port *port, struct aro_port_info *ret)
         .note = port->profile.note,
         .mtu = port->mtu,
         .queues = port->queues,
-        .link_up = link.link_status == RTE_ETH_LINK_UP,
+        .link_up = link_is_up(port, &link),
         .link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed,
         .zero_copy = port->zero_copy,
         .zero_copy_why = port->zero_copy_why,

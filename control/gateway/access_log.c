@@ -15,8 +15,10 @@
 
 enum {
     BUFFER_BYTES = 64 << 10,
-    TARGET_BYTES_MAX = 1024, /* of a line, escapes included */
+    TARGET_BYTES_MAX = 768, /* of a line, escapes included */
     FIELD_BYTES_MAX = 256,
+    NODES_BYTES_MAX = 64,
+    HOST_BYTES_MAX = 128,
 };
 
 /* ---- a line ---- */
@@ -81,7 +83,17 @@ size_t aro_access_format(const struct aro_access *access, char line[ARO_ACCESS_L
     used += (size_t)sprintf(line + used,
                             "\" first_us=%" PRIu64 " total_us=%" PRIu64 " node=", access->first_us,
                             access->total_us);
-    used += field_put(line + used, access->nodes, FIELD_BYTES_MAX);
+    used += field_put(line + used, access->nodes, NODES_BYTES_MAX);
+    used += text_put(line + used, " host=\"");
+    used += field_put(line + used, access->host, HOST_BYTES_MAX);
+    line[used++] = '"';
+    if (access->error != NULL) {
+        used += text_put(line + used, " error=");
+        used += field_put(line + used, access->error, 16);
+        used += text_put(line + used, " \"");
+        used += field_put(line + used, access->why, FIELD_BYTES_MAX);
+        line[used++] = '"';
+    }
     line[used++] = '\n';
     return used;
 }

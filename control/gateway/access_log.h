@@ -4,7 +4,7 @@
  * operator wants to know:
  *
  *     192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] "GET /o/o-... HTTP/1.1" 200 4096 "-" "curl/7.88.1"
- *         first_us=812 total_us=1650 node=a,b
+ *         first_us=812 total_us=1650 node=a,b host="cdn.example" error=ARO-8003 "why ..."
  *
  * Bytes are those of the body that left. What a client can choose is escaped and cut: a line has
  * less than ARO_ACCESS_LINE_BYTES, control characters, quotes and non-ASCII stand as \xXX.
@@ -34,6 +34,9 @@ struct aro_access {
     uint64_t first_us; /* until the first byte of content was there; 0: there was none */
     uint64_t total_us;
     const char *nodes; /* "" for none */
+    const char *host;  /* NULL: none was sent */
+    const char *error; /* "ARO-8003", or NULL */
+    const char *why;   /* its sentence */
 };
 
 /* Writes the line with its newline, no NUL; returns its length. */

@@ -193,13 +193,35 @@ static void content_header(struct MHD_Response *response, const struct aro_excha
 
 /* ---- errors ---- */
 
+enum { OWN_ERRORS_FIRST = 9000, OWN_ERRORS_LAST = 9099 }; /* cache/base/errors.def */
+
+/*
+ * What strangers may read. The gateway's own sentences speak of the request; those of others name
+ * origins, nodes and files of the inside: of them the catalogue's sentence, and the access log has
+ * the rest.
+ */
+static bool is_our_own(const struct aro_error *error)
+{
+    int id = (int)error->id;
+
+    return id >= OWN_ERRORS_FIRST && id <= OWN_ERRORS_LAST;
+}
+
+static const char *public_text(const struct aro_error *error)
+{
+    const struct aro_error_info *info = aro_error_info((int)error->id);
+
+    return is_our_own(error) || info == NULL ? error->text : info->cause;
+}
+
 static char *error_text(const struct aro_error *error)
 {
     const struct aro_error_info *info = aro_error_info((int)error->id);
+    bool remedy = is_our_own(error) && info != NULL;
     char tag[16], *text = NULL;
 
-    if (asprintf(&text, "%s: %s. %s\n", aro_error_tag(error->id, tag), error->text,
-                 info != NULL ? info->remedy : "") < 0)
+    if (asprintf(&text, "%s: %s%s%s\n", aro_error_tag(error->id, tag), public_text(error),
+                 remedy ? ". " : "", remedy ? info->remedy : "") < 0)
         return NULL;
     return text;
 }
@@ -207,9 +229,10 @@ static char *error_text(const struct aro_error *error)
 /* The form that clients of a registry read. */
 static char *registry_error_text(const struct aro_error *error, unsigned status)
 {
+    const char *message = public_text(error);
     char tag[16];
     json_t *json = json_pack("{s:[{s:s, s:s%, s:{s:s}}]}", "errors", "code",
-                             aro_registry_code(status), "message", error->text, strlen(error->text),
+                             aro_registry_code(status), "message", message, strlen(message),
                              "detail", "id", aro_error_tag(error->id, tag));
     char *text = json_dumps(json, JSON_COMPACT);
 

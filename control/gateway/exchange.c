@@ -466,7 +466,8 @@ static const char *nodes_text(const struct aro_exchange *exchange, char *text, s
 static void log_end(struct aro_exchange *exchange)
 {
     struct MHD_Connection *connection = exchange->connection;
-    char nodes[256];
+    bool failed = exchange->error.id != 0 && exchange->status >= 400;
+    char nodes[256], tag[16];
     struct aro_access access = {
         .peer = client_peer(connection),
         .time_s = exchange->begun_s,
@@ -480,6 +481,9 @@ static void log_end(struct aro_exchange *exchange)
         .first_us = exchange->first_us,
         .total_us = aro_gate_now_us() - exchange->begun_us,
         .nodes = nodes_text(exchange, nodes, sizeof(nodes)),
+        .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
+        .error = failed ? aro_error_tag(exchange->error.id, tag) : NULL,
+        .why = exchange->error.text,
     };
 
     aro_access_log_add(exchange->worker->log, &access);

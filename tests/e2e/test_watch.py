@@ -178,6 +178,20 @@ class Watch(unittest.TestCase):
         self.assertLess(node.call("stats")["control"]["rounds"] - rounds, 50, "the loop spins")
         self.assertEqual(node.stop(), 0)
 
+    @unittest.skipUnless("root" == os.environ.get(INSIDE), "a veth wants real root")
+    def test_an_interface_that_goes_down_takes_readiness_with_it(self):
+        subprocess.run("ip link add va type veth peer name vb && ip link set va up && ip link set vb up",
+                       shell=True, check=True)
+        node = self.node(device="net_af_packet0,iface=va")
+        self.assertTrue(self.is_ready())
+        for link in ("va", "vb"):
+            subprocess.run(["ip", "link", "set", link, "down"], check=True)
+            wait_until("the kernel says so", lambda: not self.is_ready(), 5)
+            self.assertEqual(self.ask("/readyz")[1], "no port has its link up\n")
+            subprocess.run(["ip", "link", "set", link, "up"], check=True)
+            wait_until("the kernel says so", self.is_ready, 5)
+        self.assertEqual(node.stop(), 0)
+
     # ---- the sampled request log ----
 
     @unittest.skipUnless("root" == os.environ.get(INSIDE), "a tap wants real root")

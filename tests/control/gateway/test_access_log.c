@@ -19,7 +19,8 @@ static const struct aro_access ordinary = {.peer = "192.0.2.7",
                                            .agent = "curl/7.88.1",
                                            .first_us = 812,
                                            .total_us = 1650,
-                                           .nodes = "a,b"};
+                                           .nodes = "a,b",
+                                           .host = "cdn.example"};
 
 static char folder[] = "/tmp/aro-access-XXXXXX";
 static char path[64];
@@ -51,13 +52,28 @@ static size_t lines_of(const char *name)
     return lines;
 }
 
+Test(access_log, a_failure_says_what_its_client_is_not_told)
+{
+    struct aro_access access = ordinary;
+    char line[ARO_ACCESS_LINE_BYTES + 1];
+
+    access.host = NULL;
+    access.error = "ARO-8003";
+    access.why = "http://10.0.0.5/x: \"refused\"";
+    line[aro_access_format(&access, line)] = '\0';
+    cr_assert_not_null(strstr(line, " host=\"-\" error=ARO-8003 "
+                                    "\"http://10.0.0.5/x: \\x22refused\\x22\"\n"),
+                       "%s", line);
+}
+
 Test(access_log, a_line_is_in_the_combined_format)
 {
     char line[ARO_ACCESS_LINE_BYTES + 1];
 
     line[aro_access_format(&ordinary, line)] = '\0';
     cr_assert_str_eq(line, "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /o/x HTTP/1.1\" 206 "
-                           "4096 \"-\" \"curl/7.88.1\" first_us=812 total_us=1650 node=a,b\n");
+                           "4096 \"-\" \"curl/7.88.1\" first_us=812 total_us=1650 node=a,b "
+                           "host=\"cdn.example\"\n");
 }
 
 Test(access_log, what_a_client_sends_cannot_forge_or_tear_a_line)
@@ -85,7 +101,7 @@ Test(access_log, the_longest_line_fits)
     memset(huge, '\n', 99999);
     huge[99999] = '\0';
     access.peer = access.method = access.target = access.version = access.referer = access.agent =
-        access.nodes = huge;
+        access.nodes = access.host = access.error = access.why = huge;
     size_t len = aro_access_format(&access, line);
     cr_assert_lt(len, sizeof(line));
     cr_assert_eq(line[len - 1], '\n');

@@ -280,7 +280,7 @@ class Trouble(Case):
         link.close()
         self.assertEqual(digest.hexdigest(), one.sha256)
         rig.wait_until("a log line", gateway.log_lines)
-        self.assertRegex(gateway.log_lines()[-1], r' 200 30000000 ".*node=n0,n1$')
+        self.assertRegex(gateway.log_lines()[-1], r' 200 30000000 ".*node=n0,n1 host=')
 
     def test_a_lying_node_is_left_and_not_a_wrong_byte_is_sent(self):
         liar, honest = self.source("--bytes", 5_000_000, "--lie"), self.source("--bytes", 5_000_000)

@@ -102,7 +102,7 @@ def down(context, rig, warm, digest, body):
     began = time.monotonic()
     cold = Got(context, rig, "/cold")
     text = cold.body.decode("latin-1")
-    context.check(f"{DOWN_LINE}: cold", cold.status == 504 and re.match(r"ARO-8003: .*connect.*\.$", text, re.S),
+    context.check(f"{DOWN_LINE}: cold", cold.status == 504 and re.match(r"ARO-8003: .*reached.*\.$", text, re.S),
                   f"{cold.status} after {time.monotonic() - began:.1f} s: {text.strip()!r}", "504, a sentence, an id")
 
 
