@@ -95,6 +95,37 @@ bool link_needed(const struct aro_link *link, const struct aro_transfer *transfe
 
 /* ---- leaving ---- */
 
+/*
+ * Left because it was silent or slow, but not for longer than the download is patient: while others
+ * can do better that is right; when none of them has the chunk, it is worth waiting for.
+ */
+static bool may_revive(const struct aro_link *link, const struct aro_download *download)
+{
+    const struct aro_source *source = &link->source;
+
+    return link->left && source->heard_us != 0 &&
+           (link->error.id == ARO_E_STALLED || link->error.id == ARO_E_SOURCE_SLOW) &&
+           link->engine->now_us - source->heard_us < download->options.silence_us;
+}
+
+/* As new. */
+static void link_revive(struct aro_link *link, uint64_t now_us)
+{
+    const struct aro_engine_source *config = &link->config;
+    uint64_t heard_us = link->source.heard_us;
+
+    link->left = false;
+    link->mismatches = link->taken = 0;
+    link->rate_since_us = link->rate_bytes_per_s = 0;
+    aro_source_init(&link->source, config->slice_bytes_max, config->receive_buffer_bytes, NULL,
+                    now_us);
+    link->source.heard_us = heard_us;
+    for (uint32_t i = 0; i < link->engine->download_room; i++)
+        if (link->engine->downloads[i] != NULL &&
+            link->engine->downloads[i]->state == ARO_DOWNLOAD_RUNNING)
+            engine_wake(link->engine->downloads[i]);
+}
+
 /* Nobody who is asked has it: the end of its download. */
 static void hopeless_check(struct aro_download *download, const struct aro_transfer *transfer)
 {
@@ -107,6 +138,11 @@ static void hopeless_check(struct aro_download *download, const struct aro_trans
     for (unsigned i = 0; i < engine->link_count; i++)
         if (!engine->links[i]->left && (transfer->absent >> i & 1) == 0)
             return;
+    for (unsigned i = 0; i < engine->link_count; i++)
+        if ((transfer->absent >> i & 1) == 0 && may_revive(engine->links[i], download)) {
+            link_revive(engine->links[i], engine->now_us);
+            return;
+        }
     if (engine->link_count == 1)
         snprintf(who, sizeof(who), "%s does not have", engine->links[0]->stats.name);
     else
@@ -170,19 +206,10 @@ static void leave(struct aro_link *link, enum aro_error_id id, const char *text)
 
 void link_return(struct aro_link *link, uint64_t now_us)
 {
-    const struct aro_engine_source *config = &link->config;
-
     if (!link->left || now_us < link->left_until_us)
         return;
-    link->left = false;
-    link->mismatches = link->taken = 0;
-    link->rate_since_us = link->rate_bytes_per_s = 0;
-    aro_source_init(&link->source, config->slice_bytes_max, config->receive_buffer_bytes, NULL,
-                    now_us);
-    for (uint32_t i = 0; i < link->engine->download_room; i++)
-        if (link->engine->downloads[i] != NULL &&
-            link->engine->downloads[i]->state == ARO_DOWNLOAD_RUNNING)
-            engine_wake(link->engine->downloads[i]);
+    link_revive(link, now_us);
+    link->source.heard_us = 0; /* whatever it said is long ago */
 }
 
 void link_refuse(struct aro_link *link, struct aro_download *download, enum aro_error_id id,

@@ -185,6 +185,52 @@ Test(engine_sources, an_object_that_only_the_second_has_is_found)
     pair_destroy(&pair);
 }
 
+struct pause {
+    struct model *model;
+    uint64_t from_us, to_us; /* after the first request */
+    uint64_t began_us;
+};
+
+/* Whoever asks finds the source asleep, as a stopped process is, and later awake again. */
+static void pause_look(void *arg, const struct aro_get *get, uint64_t now_us)
+{
+    struct pause *pause = arg;
+
+    (void)get;
+    if (pause->began_us == 0)
+        pause->began_us = now_us;
+    uint64_t passed_us = now_us - pause->began_us;
+    pause->model->silent = passed_us >= pause->from_us && passed_us < pause->to_us;
+}
+
+Test(engine_sources, the_only_one_that_has_it_is_waited_for)
+{
+    struct pair pair = pair_make();
+    struct pause pause = {.model = pair.first, .from_us = 20000, .to_us = 2000000};
+    struct model *other = model_create(C, C, 99);
+    struct wire_result result;
+
+    pair.options.others[0].model = other; /* answers NOT_FOUND to everything */
+    pair.options.slice_us = 50;
+    pair.options.silence_us = 10000000;
+    pair.options.penalty_us = 5000000;
+    pair.options.on_request = pause_look;
+    pair.options.on_request_arg = &pause;
+    result = arrives(&pair);
+    cr_assert_geq(result.end_us, 2000000u);
+    cr_assert_lt(result.end_us, 5000000u, "%lu us", (unsigned long)result.end_us);
+    cr_assert_lt(result.sources[0].requests, 4000u);
+
+    pause = (struct pause){.model = pair.first, .from_us = 20000, .to_us = 60000000};
+    result = wire_fetch(pair.first, &pair.options);
+    cr_assert_eq(result.state, ARO_DOWNLOAD_FAILED);
+    cr_assert_geq(result.end_us, 9000000u, "not before patience ends: %lu us",
+                  (unsigned long)result.end_us);
+    cr_assert_lt(result.end_us, 25000000u);
+    model_destroy(other);
+    pair_destroy(&pair);
+}
+
 Test(engine_sources, a_crawling_source_does_not_hold_up_the_rest_and_is_left)
 {
     struct pair pair = pair_make();
