@@ -145,6 +145,23 @@ static int read_words(const struct aro_command *command, int count, char *const 
     return 0;
 }
 
+int aro_arguments_style(int count, char *words[], bool *json, bool *quiet)
+{
+    bool ours = true;
+    int left = 0;
+
+    for (int i = 0; i < count; i++) {
+        ours = ours && strcmp(words[i], "--") != 0;
+        if (ours && (strcmp(words[i], "-j") == 0 || strcmp(words[i], "--json") == 0))
+            *json = true;
+        else if (ours && (strcmp(words[i], "-q") == 0 || strcmp(words[i], "--quiet") == 0))
+            *quiet = true;
+        else
+            words[left++] = words[i];
+    }
+    return left;
+}
+
 static int check_required(const struct aro_command *command, const struct aro_arguments *from,
                           struct aro_error *error)
 {

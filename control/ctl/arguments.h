@@ -17,6 +17,12 @@ struct aro_arguments {
 };
 
 /*
+ * Takes -j, --json, -q and --quiet out of the words behind a command, where people write them, too;
+ * a word behind "--" is the command's. Returns how many words are left.
+ */
+int aro_arguments_style(int count, char *words[], bool *json, bool *quiet);
+
+/*
  * Positional parameters in order, others as --name VALUE or --name=VALUE (flags: --name), '_' and
  * '-' alike. 0, or -1 with *error (1001, 1002) and nothing held.
  */

@@ -346,5 +346,7 @@ int main(int argc, char **argv)
     }
     if (options.watch_s > 0 && (command->role != ARO_ROLE_READ || command->offline))
         return usage_error("--watch repeats commands that look, not ", name);
-    return run(&options, command, argc - optind - 1, argv + optind + 1);
+    int words = aro_arguments_style(argc - optind - 1, argv + optind + 1, &options.style.json,
+                                    &options.style.quiet);
+    return run(&options, command, words, argv + optind + 1);
 }

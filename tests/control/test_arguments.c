@@ -89,3 +89,16 @@ Test(arguments, mistakes_are_named)
         cr_assert_not_null(strstr(error.text, rows[i].part), "%s -> %s", rows[i].line, error.text);
     }
 }
+
+Test(arguments, json_and_quiet_may_stand_behind_the_command)
+{
+    char id[] = "o-1", j[] = "-j", q[] = "--quiet", end[] = "--", file[] = "-q";
+    char *words[] = {id, j, q, end, file};
+    bool json = false, quiet = false;
+
+    cr_assert_eq(aro_arguments_style(5, words, &json, &quiet), 3);
+    cr_assert(json && quiet);
+    cr_assert_eq(words[0], id);
+    cr_assert_eq(words[1], end);
+    cr_assert_eq(words[2], file, "what stands behind -- is the command's");
+}
