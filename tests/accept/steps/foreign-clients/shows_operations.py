@@ -124,7 +124,7 @@ def lines_of(path):
 
 def giver():
     """The node whose chunks the last answer was made of."""
-    return lines_of(GATE_LOG)[-1].rpartition("node=")[2]
+    return lines_of(GATE_LOG)[-1].rpartition("node=")[2].split()[0]
 
 
 def kill_node(context, number):
