@@ -2,9 +2,10 @@
 /*
  * The commands pin and unpin (control/pins.h).
  *
- * pin walks an object; each of its chunks and manifests that is in memory is kept at once, each
- * other one is read from disk, verified, put into the cache, and then kept. A few are under way at
- * a time; the walk waits while none of the places is free.
+ * pin first walks an object and counts what its chunks and manifests need, each chunk once: one
+ * that would be too large ends there, and nothing was read for it but manifests. Then each that is
+ * in memory is kept at once, each other one is read from disk, verified, put into the cache, and
+ * then kept. A few are under way at a time.
  *
  *   FREE -> WANTED -> (kept)                      in memory
  *           WANTED -> FETCHING -> FETCHED -> WANTED   on disk only
@@ -33,14 +34,14 @@ struct place {
     struct pin_job *job;
     enum state state;
     struct aro_id id;
-    uint32_t len_bytes; /* 0: unknown */
 };
 
 struct pin_job {
     struct aro_job job; /* first */
     struct aro_node *node;
     struct aro_pin *pin;
-    struct aro_descent *walk; /* NULL: every item was handed out */
+    struct aro_descent *walk; /* NULL: every chunk is counted */
+    uint64_t next;            /* of pin->claim, to keep */
     struct place place[WINDOW];
     uint64_t read_chunks, moved_ns;
     struct aro_error error; /* id NONE: none */
@@ -147,8 +148,7 @@ static unsigned places_in(const struct pin_job *own, enum state state)
 }
 
 /* One more chunk that the pin wants. */
-static void want(struct pin_job *own, struct place *place, const struct aro_id *id,
-                 uint32_t len_bytes)
+static void want(struct pin_job *own, const struct aro_id *id, uint32_t len_bytes)
 {
     struct aro_where where;
 
@@ -156,27 +156,20 @@ static void want(struct pin_job *own, struct place *place, const struct aro_id *
         aro_content_where(own->node->content, id, &where);
         len_bytes = where.len_bytes;
     }
-    if (aro_pin_want(aro_content_pins(own->node->content), own->pin, id, len_bytes, &own->error) !=
-        0)
-        return;
-    place->id = *id;
-    place->state = WANTED;
-    own->job.done += len_bytes;
-    (void)keep(place); /* most often it is in memory */
+    (void)aro_pin_want(aro_content_pins(own->node->content), own->pin, id, len_bytes, &own->error);
 }
 
 /* Returns true when it took an item. */
 static bool walk_on(struct pin_job *own)
 {
-    struct place *place = place_free(own);
     struct aro_descent_item item;
     int more;
 
-    if (own->walk == NULL || place == NULL)
+    if (own->walk == NULL)
         return false;
     more = aro_descent_next(own->walk, &item);
     if (more == 1) {
-        want(own, place, &item.id, item.len_bytes);
+        want(own, &item.id, item.len_bytes);
         return true;
     }
     if (more == -EAGAIN)
@@ -185,6 +178,22 @@ static bool walk_on(struct pin_job *own)
         aro_descent_error(own->walk, &own->error);
     aro_descent_destroy(own->walk);
     own->walk = NULL;
+    return true;
+}
+
+/* What is counted is kept, when there is a place. Returns true when it took one. */
+static bool keep_on(struct pin_job *own)
+{
+    struct place *place = place_free(own);
+    const struct aro_claim *claim;
+
+    if (own->walk != NULL || place == NULL || own->next == own->pin->claims)
+        return false;
+    claim = own->pin->claim[own->next++];
+    place->id = claim->id;
+    place->state = WANTED;
+    own->job.done += claim->len_bytes;
+    (void)keep(place); /* most often it is in memory */
     return true;
 }
 
@@ -243,10 +252,12 @@ static int pin_turn(struct aro_job *job, uint64_t now_ns)
         return give_back(own);
     for (unsigned i = 0; i < WINDOW; i++)
         moved |= place_turn(&own->place[i]);
-    for (unsigned i = 0; i < ITEMS_PER_TURN && own->error.id == ARO_E_NONE && walk_on(own); i++)
+    for (unsigned i = 0;
+         i < ITEMS_PER_TURN && own->error.id == ARO_E_NONE && (walk_on(own) || keep_on(own)); i++)
         moved = true;
     moved |= own->walk != NULL && aro_descent_waits(own->walk);
-    if (own->error.id == ARO_E_NONE && own->walk == NULL && places_in(own, FREE) == WINDOW) {
+    if (own->error.id == ARO_E_NONE && own->walk == NULL && own->next == own->pin->claims &&
+        places_in(own, FREE) == WINDOW) {
         over(own);
         return ARO_CHORE_NOW;
     }
@@ -254,9 +265,9 @@ static int pin_turn(struct aro_job *job, uint64_t now_ns)
         own->moved_ns = now_ns;
     else if (now_ns - own->moved_ns > PATIENCE_S * UINT64_C(1000000000))
         fail(own, ARO_E_MEMORY_TIGHT, "no chunk memory came free");
-    return place_free(own) != NULL && own->walk != NULL && !aro_descent_waits(own->walk)
-               ? ARO_CHORE_NOW
-               : 1;
+    if (own->walk != NULL)
+        return aro_descent_waits(own->walk) ? 1 : ARO_CHORE_NOW;
+    return place_free(own) != NULL && own->next < own->pin->claims ? ARO_CHORE_NOW : 1;
 }
 
 static void pin_cancel(struct aro_job *job)
@@ -311,7 +322,7 @@ static int pin_start(struct pin_job *own, struct aro_call *call, struct aro_erro
     if ((kind == ARO_KIND_CHUNK || own->walk != NULL) &&
         aro_job_start(own->node->jobs, &own->job, call, error) == 0) {
         if (kind == ARO_KIND_CHUNK)
-            want(own, &own->place[0], &id, (uint32_t)bytes);
+            want(own, &id, (uint32_t)bytes);
         return 0;
     }
     (void)aro_pin_release(pins, own->pin, UINT32_MAX);

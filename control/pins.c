@@ -111,8 +111,9 @@ int aro_pin_want(struct aro_pins *pins, struct aro_pin *pin, const struct aro_id
     if (pins->bytes + more > pins->bytes_max)
         return aro_error_set(
             error, ARO_E_PIN_LIMIT,
-            "%llu bytes are pinned, %llu may be (cache.pin_max), and this needs more",
-            (unsigned long long)pins->bytes, (unsigned long long)pins->bytes_max);
+            "of %llu bytes that may be pinned (cache.pin_max) %llu are, and this needs more than "
+            "the rest",
+            (unsigned long long)pins->bytes_max, (unsigned long long)(pins->bytes - pin->bytes));
     if (pin->claims == pin->room && grow(pin) != 0)
         return aro_error_set(error, ARO_E_CONTROL_RESOURCES, "no memory for a pin");
     claim = aro_claims_take(pins->claims, id);
@@ -122,6 +123,7 @@ int aro_pin_want(struct aro_pins *pins, struct aro_pin *pin, const struct aro_id
     if (claim->users == 1)
         claim->len_bytes = len_bytes;
     pins->bytes += more;
+    pin->bytes += more;
     pin->claim[pin->claims++] = claim;
     return 0;
 }

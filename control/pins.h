@@ -24,6 +24,7 @@ struct aro_pin {
     bool complete; /* every chunk is kept; until then it is being pinned, or being unpinned */
     struct aro_claim **claim;
     uint64_t claims, room;
+    uint64_t bytes; /* counted for it: of its chunks that no pin wanted before */
 };
 
 struct aro_pins *aro_pins_create(struct aro_cache *cache, uint64_t bytes_max, uint64_t seed);

@@ -59,7 +59,7 @@ static void piece_release(struct aro_exchange *exchange)
     exchange->has_piece = false;
 }
 
-static bool piece_take(struct aro_exchange *exchange)
+bool body_take(struct aro_exchange *exchange)
 {
     if (!aro_download_take(exchange->download, &exchange->piece))
         return false;
@@ -78,8 +78,7 @@ static size_t pieces_copy(struct aro_exchange *exchange, char *bytes, size_t max
 {
     size_t used = 0;
 
-    while (used < max && exchange->left_bytes > 0 &&
-           (exchange->has_piece || piece_take(exchange))) {
+    while (used < max && exchange->left_bytes > 0 && (exchange->has_piece || body_take(exchange))) {
         size_t len = exchange->piece.len_bytes - exchange->piece_used;
         len = len < max - used ? len : max - used;
         len = len < exchange->left_bytes ? len : (size_t)exchange->left_bytes;

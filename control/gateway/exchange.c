@@ -140,6 +140,16 @@ static uint64_t least_bytes(const struct aro_download_root *root)
     return (root->total_bytes > root->chunk_bytes ? 2ull : 1ull) * root->chunk_bytes;
 }
 
+/*
+ * The header leaves with the first piece: a manifest that is still known says nothing of whether
+ * the chunks can be had, and after the header it is too late for 404 or 504.
+ */
+static void first_piece(struct aro_exchange *exchange)
+{
+    if (body_take(exchange))
+        answer_due(exchange);
+}
+
 static void object_known(struct aro_exchange *exchange, const struct aro_download_root *root)
 {
     if (!exchange->head_only && reserve(exchange, least_bytes(root)) != 0) {
@@ -149,7 +159,11 @@ static void object_known(struct aro_exchange *exchange, const struct aro_downloa
     exchange->total_known = true;
     exchange->total_bytes = root->total_bytes;
     answer_decide(exchange);
-    answer_due(exchange);
+    exchange->decided = exchange->download != NULL && exchange->range.bytes > 0;
+    if (exchange->decided)
+        first_piece(exchange);
+    else
+        answer_due(exchange);
 }
 
 static void chunk_known(struct aro_exchange *exchange)
@@ -171,11 +185,14 @@ static void name_begin(struct aro_exchange *exchange);
 static bool ask_again(struct aro_exchange *exchange)
 {
     struct aro_gate_names *names = exchange->worker->names;
+    enum aro_error_id id = aro_download_error(exchange->download)->id;
 
     if (exchange->asked_again || exchange->claim.entry == NULL ||
-        aro_download_error(exchange->download)->id != ARO_E_NOT_FOUND)
+        (id != ARO_E_NOT_FOUND && id != ARO_E_INCOMPLETE))
         return false;
     exchange->asked_again = true;
+    exchange->decided = exchange->total_known = false;
+    exchange->etag[0] = '\0';
     exchange_drop_content(exchange);
     aro_gate_names_doubt(names, &exchange->claim);
     aro_gate_names_release(names, &exchange->claim);
@@ -200,6 +217,8 @@ void exchange_on_download(struct aro_exchange *exchange)
     } else if (exchange->what.route == ARO_ROUTE_CHUNK || exchange->what.route == ARO_ROUTE_IPFS) {
         if (aro_download_take(exchange->download, &exchange->piece))
             chunk_known(exchange);
+    } else if (exchange->decided) {
+        first_piece(exchange);
     } else if (aro_download_root(exchange->download, &root)) {
         object_known(exchange, &root);
     }

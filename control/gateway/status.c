@@ -16,6 +16,7 @@ unsigned aro_http_status(enum aro_error_id id)
     case ARO_E_HTTP_NOTHING:
     case ARO_E_GATE_NAMES_OFF:
     case ARO_E_NOT_FOUND:
+    case ARO_E_INCOMPLETE:
     case ARO_E_MANIFEST_INVALID: /* the id of a chunk that is no manifest, asked for as an object */
     case ARO_E_NOT_HERE:
     case ARO_E_NAME_UNKNOWN:

@@ -63,6 +63,7 @@ struct aro_exchange {
     struct aro_name_facts facts; /* of a name */
     bool asked_again;            /* for the name: its object was not to be had */
     struct aro_download *download;
+    bool decided;   /* what is answered, once its first piece is here */
     bool list;      /* its chunks become known one by one */
     uint64_t fed;   /* chunks of the list that the download was given */
     uint64_t taken; /* pieces that it gave */
@@ -149,6 +150,8 @@ void answer_decide(struct aro_exchange *exchange);
 enum MHD_Result answer_send(struct aro_exchange *exchange);
 
 /* ---- body.c ---- */
+/* The next piece, if it is here: then it is the body's to copy. */
+bool body_take(struct aro_exchange *exchange);
 ssize_t body_read(void *arg, uint64_t at, char *bytes, size_t max);
 /* Of a list: as many chunks as are known and wanted soon. */
 void body_feed(struct aro_exchange *exchange);

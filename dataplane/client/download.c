@@ -23,6 +23,8 @@ void download_fail(struct aro_download *download, enum aro_error_id id, const ch
     download->state = ARO_DOWNLOAD_FAILED;
     engine_rest(download);
     engine_ready(download);
+    if (id == ARO_E_INCOMPLETE) /* a kept root would go on promising what is gone */
+        aro_manifests_forget(&download->engine->manifests, &download->options.id);
     download_manifest_leave(download);
 }
 

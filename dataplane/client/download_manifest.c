@@ -70,6 +70,8 @@ void download_manifest_verified(struct aro_download *download, struct aro_transf
     transfer->bytes = NULL;
     transfer->manifest = false;
     transfer->state = ARO_TRANSFER_VERIFIED;
+    if (transfer == engine_transfer(download, download->take))
+        engine_ready(download); /* what is behind it cannot be taken before it */
     manifest_push(download, &id, bytes, len);
     download_manifest_leave(download);
     if (download->state != ARO_DOWNLOAD_RUNNING)

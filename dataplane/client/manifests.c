@@ -51,17 +51,27 @@ static void kept_remove(struct aro_manifests *manifests, struct aro_manifest_blo
     manifests->kept_bytes -= cost(block);
 }
 
+void aro_manifests_forget(struct aro_manifests *manifests, const struct aro_id *id)
+{
+    struct aro_manifest_block **at = bucket_of(manifests, id), *block;
+
+    while (*at != NULL && !aro_id_equal(&(*at)->id, id))
+        at = &(*at)->next;
+    block = *at;
+    if (block == NULL)
+        return;
+    *at = block->next;
+    block->manifests = NULL; /* its last holder frees it */
+    if (block->holders > 0)
+        return;
+    kept_remove(manifests, block);
+    free(block);
+}
+
 static void kept_evict(struct aro_manifests *manifests, uint64_t bytes_max)
 {
-    while (manifests->kept_bytes > bytes_max) {
-        struct aro_manifest_block *block = manifests->oldest;
-        struct aro_manifest_block **at = bucket_of(manifests, &block->id);
-        kept_remove(manifests, block);
-        while (*at != block)
-            at = &(*at)->next;
-        *at = block->next;
-        free(block);
-    }
+    while (manifests->kept_bytes > bytes_max)
+        aro_manifests_forget(manifests, &manifests->oldest->id);
 }
 
 void aro_manifests_fini(struct aro_manifests *manifests)

@@ -37,6 +37,11 @@ uint8_t *aro_manifests_share(struct aro_manifests *manifests, uint8_t *bytes, si
 /* A shared manifest, held for the caller; NULL: not here. */
 uint8_t *aro_manifests_find(struct aro_manifests *manifests, const struct aro_id *id,
                             size_t *ret_len);
+/*
+ * Nobody finds it any more, because what it lists is gone: the next who wants it asks for it anew.
+ * Who holds it keeps it until released.
+ */
+void aro_manifests_forget(struct aro_manifests *manifests, const struct aro_id *id);
 /* Lets go of bytes, shared or not. Takes NULL. */
 void aro_manifest_release(uint8_t *bytes);
 

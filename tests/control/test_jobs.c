@@ -432,6 +432,34 @@ Test(jobs, pins_have_a_bound_and_a_failed_one_gives_everything_back)
     bench_destroy(bench);
 }
 
+Test(jobs, what_is_too_large_to_be_pinned_is_refused_before_it_is_read)
+{
+    struct bench *bench = bench_create(256 * MIB);
+    char a[ARO_ID_TEXT_MAX];
+
+    put(bench, 6 * MIB, 0, 5, a);
+    json_decref(ask(bench, "flush", "{}", ""));
+    cr_assert_eq(in_memory(bench, a), 0);
+    pin(bench, "pin", a, "ARO-6041"); /* 4 MiB in all */
+    cr_assert_eq(in_memory(bench, a), 0);
+    cr_assert_eq(aro_pins_bytes(aro_content_pins(bench->node.content)), 0);
+    bench_destroy(bench);
+}
+
+Test(pins, a_refusal_says_what_is_pinned_without_what_is_being_pinned)
+{
+    struct aro_pins *pins = aro_pins_create(NULL, 3 * 4096, 1);
+    struct aro_id object = {.word = {1}}, chunk = {.word = {2}};
+    struct aro_error error = {0};
+    struct aro_pin *pin = aro_pin_begin(pins, &object, ARO_KIND_OBJECT, &error);
+
+    cr_assert_eq(aro_pin_want(pins, pin, &object, 4096, &error), 0);
+    cr_assert_eq(aro_pin_want(pins, pin, &chunk, 3 * 4096, &error), -1);
+    cr_assert_not_null(strstr(error.text, "of 12288 bytes"), "%s", error.text);
+    cr_assert_not_null(strstr(error.text, " 0 are"), "%s", error.text);
+    aro_pins_destroy(pins);
+}
+
 Test(jobs, single_chunks_and_digests_can_be_pinned_strangers_cannot)
 {
     struct bench *bench = bench_create(256 * MIB);

@@ -355,6 +355,50 @@ Test(download, when_the_one_that_fetches_a_manifest_leaves_another_takes_over)
     model_destroy(rig.model);
 }
 
+static void settle(struct rig *rig)
+{
+    for (unsigned turn = 0; turn < 1000 && serve(rig); turn++)
+        ;
+}
+
+Test(download, a_kept_manifest_whose_chunks_are_gone_is_forgotten)
+{
+    struct model *empty = model_create(C, C, 5);
+    struct rig rig = {
+        .model = model_create(64 * C, C, 4), .random = 1, .manifests_kept_bytes = 1 << 20};
+    struct aro_id id = rig.model->object_id;
+
+    empty->token_key = rig.model->token_key;
+    empty->object_id = id;
+    rig_open(&rig, 0);
+    struct aro_download *download = root_begin(&rig), *other;
+    settle(&rig);
+    aro_download_destroy(download);
+    download = root_begin(&rig);
+    other = root_begin(&rig); /* holds it to the end, and is not disturbed */
+    cr_assert(knows_root(download));
+    struct model *full = rig.model;
+    rig.model = empty;
+    aro_download_range(download, 5, 1);
+    settle(&rig);
+    cr_assert_eq(aro_download_error(download)->id, ARO_E_INCOMPLETE);
+    aro_download_destroy(download);
+    download = root_begin(&rig);
+    cr_assert(!knows_root(download));
+    settle(&rig);
+    cr_assert_eq(aro_download_error(download)->id, ARO_E_NOT_FOUND);
+    aro_download_destroy(download);
+    rig.model = full;
+    aro_download_range(other, 5, 1);
+    settle(&rig);
+    cr_assert(aro_download_take(other, &rig.held[0]));
+    aro_download_release(other, &rig.held[0]);
+    aro_download_destroy(other);
+    aro_engine_destroy(rig.engine);
+    model_destroy(full);
+    model_destroy(empty);
+}
+
 Test(download, a_manifest_that_was_kept_is_known_at_once)
 {
     for (unsigned kept = 0; kept < 2; kept++) {

@@ -82,6 +82,29 @@ Test(manifests, those_that_nobody_holds_are_kept_within_the_bound_and_the_oldest
     aro_manifests_fini(&manifests);
 }
 
+Test(manifests, what_is_forgotten_is_found_no_more_and_stays_with_who_holds_it)
+{
+    struct aro_manifests manifests;
+    size_t len;
+
+    aro_manifests_init(&manifests, 1 << 20);
+    uint8_t *held = put(&manifests, 7, 100);
+    aro_manifest_release(put(&manifests, 8, 100));
+    for (unsigned number = 7; number < 10; number++) {
+        struct aro_id id = id_of(number);
+        aro_manifests_forget(&manifests, &id);
+        cr_assert_null(find(&manifests, number, &len));
+    }
+    cr_assert_eq(manifests.kept_bytes, 0u);
+    uint8_t *again = put(&manifests, 7, 100); /* both are there, one of them known */
+    cr_assert_neq(again, held);
+    aro_manifest_release(held);
+    cr_assert_eq(find(&manifests, 7, &len), again);
+    aro_manifest_release(again);
+    aro_manifest_release(again);
+    aro_manifests_fini(&manifests);
+}
+
 Test(manifests, what_was_never_shared_is_simply_freed)
 {
     aro_manifest_release(aro_manifest_alloc(10));
