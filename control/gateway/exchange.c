@@ -122,7 +122,9 @@ static void content_begin(struct aro_exchange *exchange, struct aro_download_opt
 
 static void object_begin(struct aro_exchange *exchange, const struct aro_id *id)
 {
-    struct aro_download_options options = {.id = *id, .kind = ARO_KIND_OBJECT, .root_only = true};
+    bool elsewhere = exchange->claim.entry != NULL && !exchange->asked_again; /* see ask_again */
+    struct aro_download_options options = {
+        .id = *id, .kind = ARO_KIND_OBJECT, .root_only = true, .hurried = elsewhere};
 
     content_begin(exchange, &options);
 }
@@ -146,8 +148,10 @@ static uint64_t least_bytes(const struct aro_download_root *root)
  */
 static void first_piece(struct aro_exchange *exchange)
 {
-    if (body_take(exchange))
-        answer_due(exchange);
+    if (!body_take(exchange))
+        return;
+    aro_download_patient(exchange->download); /* nobody else can finish this answer */
+    answer_due(exchange);
 }
 
 static void object_known(struct aro_exchange *exchange, const struct aro_download_root *root)

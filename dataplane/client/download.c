@@ -500,6 +500,11 @@ void aro_download_release(struct aro_download *download, const struct aro_piece 
     download_fill(download);
 }
 
+void aro_download_patient(struct aro_download *download)
+{
+    download->options.hurried = false;
+}
+
 /* ---- what callers ask ---- */
 
 enum aro_download_state aro_download_state(const struct aro_download *download)

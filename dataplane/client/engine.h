@@ -97,6 +97,8 @@ struct aro_download_options {
     uint32_t buffer_bytes; /* for chunks in assembly and in the caller's hands */
     bool eager;            /* use all of buffer_bytes at once, not as fast as the caller takes */
     uint64_t silence_us;   /* without progress for so long: give up */
+    bool hurried;          /* a source that fell silent counts as one that has nothing: the caller
+                            * can turn elsewhere; until aro_download_patient */
     bool content_digest;   /* of an object: compute the SHA-256 of the whole, too */
     uint16_t flags;        /* ARO_GET_* of every request */
     /* Fills bytes with content that is here already (as an earlier try left it), or returns false.
@@ -131,6 +133,9 @@ void aro_download_destroy(struct aro_download *download);
  * first + bytes <= the total; bytes > 0. Goes on after root_only. 0, or -EINVAL.
  */
 int aro_download_range(struct aro_download *download, uint64_t first, uint64_t bytes);
+
+/* No longer hurried: from now on a source that alone may have a chunk is waited for. */
+void aro_download_patient(struct aro_download *download);
 
 /* Of a list: the next chunk. 0, or -EINVAL (length), -ENOMEM. */
 int aro_download_push(struct aro_download *download, const struct aro_id *id, uint32_t len_bytes);

@@ -103,7 +103,7 @@ static bool may_revive(const struct aro_link *link, const struct aro_download *d
 {
     const struct aro_source *source = &link->source;
 
-    return link->left && source->heard_us != 0 &&
+    return !download->options.hurried && link->left && source->heard_us != 0 &&
            (link->error.id == ARO_E_STALLED || link->error.id == ARO_E_SOURCE_SLOW) &&
            link->engine->now_us - source->heard_us < download->options.silence_us;
 }
