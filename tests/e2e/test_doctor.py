@@ -132,11 +132,12 @@ class Doctor(unittest.TestCase):
     def test_a_running_daemon_is_seen_and_left_alone(self):
         node = Node(AROCACHED, PROFILES, self.folder, 'cache { memory = "64MiB" }\n' + RING)
         self.addCleanup(node.destroy)
-        found = self.finding("runtime_dir", "WARN")
-        self.assertIn(f"pid {node.process.pid} ", found["evidence"])
+        found = self.finding("runtime_dir", "PASS")
+        self.assertIn(f"the daemon runs (pid {node.process.pid} ", found["evidence"])
+        self.assertEqual(found["mend"], "", "nothing proposes to stop a healthy node")
         self.assertEqual(self.examine()["http"]["verdict"], "PASS", "the daemon's own listener")
         self.assertEqual(node.stop(), 0)
-        self.finding("runtime_dir", "PASS")
+        self.assertNotIn("runs", self.finding("runtime_dir", "PASS")["evidence"])
 
     # ---- broken on purpose ----
 
