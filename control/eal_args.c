@@ -48,6 +48,18 @@ bool aro_device_is_pci(const char *device)
            (sscanf(device, "%2x:%2x.%1x%c", &a, &b, &c, &rest) >= 3 && length == 7);
 }
 
+bool aro_device_iface(const char *device, char name[IFNAMSIZ])
+{
+    const char *at = strstr(device, ",iface=");
+    size_t length = at == NULL ? 0 : strcspn(at + 7, ",");
+
+    if (length == 0 || length >= IFNAMSIZ)
+        return false;
+    memcpy(name, at + 7, length);
+    name[length] = '\0';
+    return true;
+}
+
 uint64_t aro_eal_memory_wanted(const struct aro_config *config)
 {
     uint64_t mib = MEMORY_BASE_MIB;

@@ -6,6 +6,7 @@
 #ifndef ARO_CONTROL_EAL_ARGS_H
 #define ARO_CONTROL_EAL_ARGS_H
 
+#include <net/if.h>
 #include <sched.h>
 
 #include "control/config.h"
@@ -35,5 +36,7 @@ void aro_eal_args_free(struct aro_eal_args *args);
 
 /* "0000:3b:00.0" and the like; everything else is the name of a virtual device. */
 bool aro_device_is_pci(const char *device);
+/* "va" of "net_af_packet0,iface=va"; false: the device names none. */
+bool aro_device_iface(const char *device, char name[IFNAMSIZ]);
 
 #endif

@@ -16,6 +16,7 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/origin/resolver.h"
+#include "control/port_locks.h"
 #include "control/rpc.h"
 #include "control/server.h"
 
@@ -35,6 +36,7 @@ struct aro_node {
     int lock_fd;
     int signal_fd;
     struct aro_loop *loop;
+    struct aro_port_locks port_locks;
     struct aro_eal *eal;
     bool eal_huge;
     uint64_t eal_memory_bytes;

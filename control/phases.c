@@ -108,6 +108,18 @@ static void loop_stop(struct aro_node *node)
         close(node->signal_fd);
 }
 
+/* ---- interfaces: one daemon each ---- */
+
+static int interfaces_start(struct aro_node *node, struct aro_error *error)
+{
+    return aro_port_locks_take(&node->port_locks, &node->config, node->loop, error);
+}
+
+static void interfaces_stop(struct aro_node *node)
+{
+    aro_port_locks_drop(&node->port_locks);
+}
+
 /* ---- EAL and memory ---- */
 
 static int eal_start(struct aro_node *node, struct aro_error *error)
@@ -389,16 +401,17 @@ static const struct {
     int (*start)(struct aro_node *node, struct aro_error *error);
     void (*stop)(struct aro_node *node);
 } phases[] = {
-    {"runtime", runtime_start, runtime_stop},       /* */
-    {"loop", loop_start, loop_stop},                /* */
-    {"eal", eal_start, eal_stop},                   /* */
-    {"region", region_start, region_stop},          /* */
-    {"ring", ring_start, ring_stop},                /* */
-    {"cache", cache_start, cache_stop},             /* */
-    {"store", store_start, store_stop},             /* */
-    {"content", content_start, content_stop},       /* */
-    {"dataplane", dataplane_start, dataplane_stop}, /* */
-    {"server", server_start, server_stop},          /* */
+    {"runtime", runtime_start, runtime_stop},          /* */
+    {"loop", loop_start, loop_stop},                   /* */
+    {"interfaces", interfaces_start, interfaces_stop}, /* */
+    {"eal", eal_start, eal_stop},                      /* */
+    {"region", region_start, region_stop},             /* */
+    {"ring", ring_start, ring_stop},                   /* */
+    {"cache", cache_start, cache_stop},                /* */
+    {"store", store_start, store_stop},                /* */
+    {"content", content_start, content_stop},          /* */
+    {"dataplane", dataplane_start, dataplane_stop},    /* */
+    {"server", server_start, server_stop},             /* */
     {"origin", origin_start, origin_stop},
     {"observer", observer_start, observer_stop},
     {"request_log", request_log_start, request_log_stop},
@@ -451,7 +464,7 @@ static void notify_open(struct aro_node *node)
 
 int aro_node_start(struct aro_node *node, struct aro_error *error)
 {
-    char took[256] = "";
+    char took[384] = "";
     size_t used = 0;
 
     node->started_ns = aro_now_ns();

@@ -60,8 +60,6 @@ unsigned aro_interfaces_read(const struct aro_doctor *doctor, struct aro_interfa
 /* The interface that a port takes: by name, or the one of its PCI device. NULL: none. */
 const struct aro_interface *aro_interface_of(const struct aro_port_config *port,
                                              const struct aro_interface list[], unsigned n);
-/* "va" of "net_af_packet0,iface=va"; false: the device names none. */
-bool aro_device_iface(const char *device, char name[IFNAMSIZ]);
 
 /* ---- service.c ---- */
 

@@ -103,18 +103,6 @@ unsigned aro_interfaces_read(const struct aro_doctor *doctor, struct aro_interfa
     return n;
 }
 
-bool aro_device_iface(const char *device, char name[IFNAMSIZ])
-{
-    const char *at = strstr(device, ",iface=");
-    size_t length = at == NULL ? 0 : strcspn(at + 7, ",");
-
-    if (length == 0 || length >= IFNAMSIZ)
-        return false;
-    memcpy(name, at + 7, length);
-    name[length] = '\0';
-    return true;
-}
-
 const struct aro_interface *aro_interface_of(const struct aro_port_config *port,
                                              const struct aro_interface list[], unsigned n)
 {

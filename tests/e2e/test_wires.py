@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -318,6 +319,42 @@ class Wires(unittest.TestCase):
         self.addCleanup(peer.kill)
         wait_until("link up", lambda: node.ports()[0]["link_up"], 10)
         self.assert_clean_stop(node)
+
+    # ---- one daemon per interface ----
+
+    def refused(self, device, first):
+        """A second daemon, alike but for its folder, does not start and says whose it is."""
+        with tempfile.TemporaryDirectory(prefix="aro-wires-") as folder:
+            with self.assertRaisesRegex(
+                    AssertionError, r"ended with 69:(?s:.*)port p0: va0 is served by another "
+                    rf"daemon \(pid {first.process.pid}\).*ARO-6006"):
+                self.addCleanup(Node(AROCACHED, PROFILES, folder, 'cache { memory = "64MiB" }\n'
+                                     f'port "p0" {{ device = "{device}" addresses = '
+                                     '{"10.9.0.7/24"} }\nhttp { listen = "" }\n').destroy)
+
+    def one_daemon(self, device):
+        first = self.node(device, store=False)
+        for _ in range(40):  # more than the lock's backlog: whoever asks is let go
+            self.ask("va0")
+            time.sleep(0.02)
+        self.refused(device, first)
+        first.process.kill()
+        first.process.wait()
+        self.assert_clean_stop(self.node(device, store=False))
+
+    def ask(self, name):
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(5)
+            asking.connect(f"\0arocache/interface/{name}")
+
+    @unittest.skipUnless(is_root, "af_packet wants the machine's root")
+    def test_an_interface_has_one_daemon(self):
+        self.veth(0)
+        self.one_daemon(AF_PACKET.format(0))
+
+    @unittest.skipUnless(is_root, "a tap wants real root")
+    def test_a_tap_has_one_daemon(self):
+        self.one_daemon("net_tap0,iface=va0")
 
     # ---- without a peer ----
 
