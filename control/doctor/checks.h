@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <stddef.h>
 
+#include "control/api/interface_lock.h"
 #include "control/doctor/doctor.h"
 
 /* ---- doctor.c: findings ---- */
@@ -51,12 +52,15 @@ struct aro_interface {
     char pci[16];       /* address of the PCI device behind it; "" for a virtual one */
     bool up;            /* administratively and the link */
     bool default_route; /* IPv4 or IPv6 goes out there */
+    bool foreign;       /* another daemon serves it */
 };
 
 /* Every one but loopback, by name; returns how many. */
 unsigned aro_interfaces_read(const struct aro_doctor *doctor, struct aro_interface ret[],
                              unsigned max);
 
+/* Does another daemon than this configuration's serve it? *pid: 0 when that cannot be seen. */
+bool aro_interface_foreign(const struct aro_doctor *doctor, const char *name, pid_t *pid);
 /* The interface that a port takes: by name, or the one of its PCI device. NULL: none. */
 const struct aro_interface *aro_interface_of(const struct aro_port_config *port,
                                              const struct aro_interface list[], unsigned n);

@@ -25,14 +25,14 @@ static bool is_driver(const struct survey *survey, const char *name)
     return strncmp(survey->port->device, name, strlen(name)) == 0;
 }
 
-/* An interface that no port takes and nobody reaches this machine by. NULL: none. */
+/* An interface that no port and no daemon takes and nobody reaches this machine by. NULL: none. */
 static const struct aro_interface *spare(const struct survey *survey, bool pci)
 {
     const struct aro_config *config = &survey->doctor->config;
 
     for (unsigned i = 0; i < survey->interfaces; i++) {
         const struct aro_interface *one = &survey->list[i];
-        bool taken = one->default_route || (pci && *one->pci == '\0');
+        bool taken = one->default_route || one->foreign || (pci && *one->pci == '\0');
         for (unsigned p = 0; p < config->ports; p++)
             taken |= aro_interface_of(&config->port[p], survey->list, survey->interfaces) == one;
         if (!taken)
@@ -41,23 +41,72 @@ static const struct aro_interface *spare(const struct survey *survey, bool pci)
     return NULL;
 }
 
-/* The command that names another interface in the device string; without one, makes a veth. */
-static void mend_interface(const struct survey *survey, struct aro_finding *finding,
-                           const char *name)
+/* "aro0", or the first number that nobody has. */
+static void fresh_name(const char *prefix, char name[IFNAMSIZ])
 {
-    const struct aro_interface *other = spare(survey, false);
+    unsigned number = 0;
+    pid_t pid;
+
+    do
+        snprintf(name, IFNAMSIZ, "%.10s%u", prefix, number);
+    while ((if_nametoindex(name) != 0 || aro_interface_held(name, &pid)) && ++number < 1000);
+}
+
+/* The command that names another interface in the device string. */
+static void rename_interface(const struct survey *survey, struct aro_finding *finding,
+                             const char *name)
+{
     const char *device = survey->port->device;
     const char *at = strstr(device, ",iface=") + 7;
     char value[300];
 
-    if (other == NULL) {
-        aro_finding_mend(finding, "ip link add %s type veth peer name %.12s-b   # a virtual wire",
-                         name, name);
-        return;
-    }
-    snprintf(value, sizeof(value), "%.*s%s%s", (int)(at - device), device, other->name,
+    snprintf(value, sizeof(value), "%.*s%s%s", (int)(at - device), device, name,
              at + strcspn(at, ","));
     aro_finding_set(survey->doctor, finding, "port", survey->port->name, "device", value);
+}
+
+/* Another interface; without one, a veth: of the port's name, or a fresh one when that exists. */
+static void mend_interface(const struct survey *survey, struct aro_finding *finding,
+                           const char *name)
+{
+    const struct aro_interface *other = spare(survey, false);
+    char fresh[IFNAMSIZ];
+
+    if (other != NULL) {
+        rename_interface(survey, finding, other->name);
+    } else if (aro_interface_of(survey->port, survey->list, survey->interfaces) == NULL) {
+        aro_finding_mend(finding, "ip link add %s type veth peer name %.12s-b   # a virtual wire",
+                         name, name);
+    } else {
+        fresh_name("aro", fresh);
+        aro_finding_mend(finding,
+                         "ip link add %s type veth peer name %s-b && ip link set %s up && "
+                         "ip link set %s-b up",
+                         fresh, fresh, fresh, fresh);
+        rename_interface(survey, finding, fresh);
+    }
+}
+
+/* Two daemons on one interface would both answer. */
+static bool check_foreign(struct survey *survey, const char *name)
+{
+    struct aro_finding *finding;
+    char fresh[IFNAMSIZ], who[32] = "";
+    pid_t pid;
+
+    if (!aro_interface_foreign(survey->doctor, name, &pid))
+        return false;
+    if (pid != 0)
+        snprintf(who, sizeof(who), " (pid %d)", (int)pid);
+    finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
+                             "%s is served by another daemon%s: both would answer", name, who);
+    if (is_driver(survey, "net_tap")) {
+        fresh_name("arotap", fresh);
+        rename_interface(survey, finding, fresh);
+    } else {
+        mend_interface(survey, finding, name);
+    }
+    return true;
 }
 
 /* "eth0, va" for the evidence. */
@@ -216,6 +265,8 @@ static void check_port(struct survey *survey)
     char name[IFNAMSIZ];
     bool named = aro_device_iface(survey->port->device, name);
 
+    if (named && check_foreign(survey, name))
+        return;
     if (aro_device_is_pci(survey->port->device))
         check_pci(survey);
     else if (is_driver(survey, "net_tap"))
@@ -286,7 +337,7 @@ void aro_check_control(struct aro_doctor *doctor)
     struct aro_finding *finding;
 
     for (unsigned i = 0; i < n; i++) {
-        bool taken = !list[i].up;
+        bool taken = !list[i].up || list[i].foreign;
         for (unsigned p = 0; doctor->has_config && p < doctor->config.ports; p++)
             taken |= aro_interface_of(&doctor->config.port[p], list, n) == &list[i];
         if (!taken) {

@@ -60,12 +60,21 @@ static bool has_default_route(const struct aro_doctor *doctor, const char *name)
     return found;
 }
 
+bool aro_interface_foreign(const struct aro_doctor *doctor, const char *name, pid_t *pid)
+{
+    if (!aro_interface_held(name, pid))
+        return false;
+    return doctor->daemon_pid == 0 || (*pid != 0 && *pid != doctor->daemon_pid);
+}
+
 static void interface_read(const struct aro_doctor *doctor, const char *name,
                            struct aro_interface *ret)
 {
     char path[PATH_BYTES], state[32], flags[32];
+    pid_t pid;
 
-    *ret = (struct aro_interface){.default_route = has_default_route(doctor, name)};
+    *ret = (struct aro_interface){.default_route = has_default_route(doctor, name),
+                                  .foreign = aro_interface_foreign(doctor, name, &pid)};
     snprintf(ret->name, sizeof(ret->name), "%.*s", (int)sizeof(ret->name) - 1, name);
     snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
     aro_file_line(doctor, path, state, sizeof(state));

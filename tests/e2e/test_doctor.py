@@ -179,6 +179,34 @@ class Doctor(unittest.TestCase):
         with open(self.config, encoding="utf-8") as file:
             self.assertIn("iface=vy", file.read())
 
+    def serve(self, name):
+        """Another daemon, as far as anybody can see: it has the interface's lock (test_wires has a real one)."""
+        lock = socket.socket(socket.AF_UNIX)
+        self.addCleanup(lock.close)
+        lock.bind(f"\0arocache/interface/{name}")
+        lock.listen(64)
+
+    def test_what_another_daemon_serves_is_neither_passed_nor_proposed(self):
+        for name in "vx", "vy":
+            command("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}-b")
+            self.addCleanup(command, "ip", "link", "del", name)
+            self.serve(name)
+            self.serve(f"{name}-b")
+            for end in name, f"{name}-b":
+                command("ip", "link", "set", end, "up")
+        self.write('port "p0" { device = "net_af_packet0,iface=vz" addresses = {"10.9.0.1/24"} }\n')
+        self.assertTrue(self.finding("device p0", "FAIL")["mend"].startswith("ip link add vz "))
+        self.finding("control interface", "WARN")
+        self.write('port "p0" { device = "net_af_packet0,iface=vx" addresses = {"10.9.0.1/24"} }\n')
+        self.assertIn(f"vx is served by another daemon (pid {os.getpid()})",
+                      self.mend("device p0")["evidence"])
+        self.addCleanup(command, "ip", "link", "del", "aro0")
+        with open(self.config, encoding="utf-8") as file:
+            self.assertIn("iface=aro0", file.read())
+        self.serve("arotap0")
+        self.write('port "p0" { device = "net_tap0,iface=arotap0" addresses = {"10.9.0.1/24"} }\n')
+        self.assertIn("iface=arotap1", self.finding("device p0", "FAIL")["mend"])
+
     def test_more_memory_than_there_is_becomes_less(self):
         self.write('cache { memory = "3TiB" }\n' + RING)
         self.mend("memory")
