@@ -132,7 +132,7 @@ static void check_interface(struct survey *survey, const char *name)
     if (at == NULL) {
         names_of(survey, names, sizeof(names));
         finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
-                                 "no interface %s (/sys/class/net has %s)", name, names);
+                                 "no interface %s (/proc/net/dev has %s)", name, names);
         mend_interface(survey, finding, name);
     } else if (at->default_route) {
         finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
@@ -142,8 +142,7 @@ static void check_interface(struct survey *survey, const char *name)
         mend_interface(survey, finding, name);
     } else if (!at->up) {
         finding = aro_doctor_say(survey->doctor, ARO_WARN, survey->check,
-                                 "%s is there, its link is down (/sys/class/net/%s/operstate)",
-                                 name, name);
+                                 "%s is there, its link is down (ip link)", name);
         aro_finding_mend(finding, "ip link set %s up", name);
     } else {
         aro_doctor_say(survey->doctor, ARO_PASS, survey->check,
@@ -165,7 +164,8 @@ static void check_tap(struct survey *survey, const char *name)
         return;
     }
     snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-    if (aro_file_exists(survey->doctor, path) && survey->doctor->daemon_pid == 0) {
+    if (aro_interface_of(survey->port, survey->list, survey->interfaces) != NULL &&
+        aro_file_exists(survey->doctor, path) && survey->doctor->daemon_pid == 0) {
         snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", name);
         if (!aro_file_exists(survey->doctor, path)) {
             finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
@@ -342,14 +342,13 @@ void aro_check_control(struct aro_doctor *doctor)
             taken |= aro_interface_of(&doctor->config.port[p], list, n) == &list[i];
         if (!taken) {
             aro_doctor_say(doctor, ARO_PASS, "control interface",
-                           "%s is up and stays the kernel's (/sys/class/net/%s/operstate)%s",
-                           list[i].name, list[i].name,
-                           list[i].default_route ? ", with the default route" : "");
+                           "%s is up and stays the kernel's (/proc/net/dev, ip link)%s",
+                           list[i].name, list[i].default_route ? ", with the default route" : "");
             return;
         }
     }
     finding = aro_doctor_say(doctor, ARO_WARN, "control interface",
-                             "no interface is up beside the ports' own (/sys/class/net): origins, "
+                             "no interface is up beside the ports' own (/proc/net/dev): origins, "
                              "signaling and you reach this node over the kernel's stack");
     aro_finding_mend(finding, "ip -br link   # then: ip link set NAME up");
 }

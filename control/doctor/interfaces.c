@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel's interfaces as /sys and /proc show them. A PCI device's interface may hang below a
- * child of it (virtio), so its address is the last component of that form in the device's path.
+ * The kernel's interfaces of this network namespace. /proc/net names them and the kernel tells
+ * their state; /sys/class/net may be another namespace's (unshare --net without a mount). A PCI
+ * device's interface may hang below a child of it (virtio), so its address is the last component of
+ * that form in the device's path.
  */
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "control/doctor/checks.h"
 #include "control/eal_args.h"
@@ -67,48 +71,59 @@ bool aro_interface_foreign(const struct aro_doctor *doctor, const char *name, pi
     return doctor->daemon_pid == 0 || (*pid != 0 && *pid != doctor->daemon_pid);
 }
 
+/* Administratively and the link; /sys where the kernel cannot be asked: below another root. */
+static bool is_up(const struct aro_doctor *doctor, const char *name)
+{
+    char path[PATH_BYTES], state[32];
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = false;
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", IFNAMSIZ - 1, name);
+    if (*doctor->root != '\0') {
+        snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
+        up = aro_file_line(doctor, path, state, sizeof(state)) && strcmp(state, "up") == 0;
+    } else if (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
+        up = (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return up;
+}
+
 static void interface_read(const struct aro_doctor *doctor, const char *name,
                            struct aro_interface *ret)
 {
-    char path[PATH_BYTES], state[32], flags[32];
     pid_t pid;
 
     *ret = (struct aro_interface){.default_route = has_default_route(doctor, name),
                                   .foreign = aro_interface_foreign(doctor, name, &pid)};
     snprintf(ret->name, sizeof(ret->name), "%.*s", (int)sizeof(ret->name) - 1, name);
-    snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
-    aro_file_line(doctor, path, state, sizeof(state));
-    snprintf(path, sizeof(path), "/sys/class/net/%s/flags", name);
-    aro_file_line(doctor, path, flags, sizeof(flags));
-    /* some virtual devices never say "up", only "unknown" */
-    ret->up = strcmp(state, "up") == 0 ||
-              (strcmp(state, "unknown") == 0 && (strtoul(flags, NULL, 16) & IFF_UP) != 0);
+    ret->up = is_up(doctor, name);
     pci_of(doctor, name, ret->pci);
 }
 
-static int is_interface(const struct dirent *entry)
+static int by_name(const void *a, const void *b)
 {
-    return entry->d_name[0] != '.' && strcmp(entry->d_name, "lo") != 0 &&
-           strcmp(entry->d_name, "bonding_masters") != 0 && strlen(entry->d_name) < IFNAMSIZ;
+    return strcmp(((const struct aro_interface *)a)->name, ((const struct aro_interface *)b)->name);
 }
 
 unsigned aro_interfaces_read(const struct aro_doctor *doctor, struct aro_interface ret[],
                              unsigned max)
 {
-    char path[PATH_BYTES];
-    struct dirent **entries;
+    char path[PATH_BYTES], line[LINE_BYTES], name[IFNAMSIZ];
     unsigned n = 0;
-    int found;
+    FILE *in;
 
-    snprintf(path, sizeof(path), "%s/sys/class/net", doctor->root);
-    found = scandir(path, &entries, is_interface, alphasort);
-    for (int i = 0; i < found; i++) {
-        if (n < max)
-            interface_read(doctor, entries[i]->d_name, &ret[n++]);
-        free(entries[i]);
-    }
-    if (found >= 0)
-        free(entries);
+    snprintf(path, sizeof(path), "%s/proc/net/dev", doctor->root);
+    in = fopen(path, "re");
+    while (in != NULL && n < max && fgets(line, sizeof(line), in) != NULL)
+        if (sscanf(line, " %15[^: |]:", name) == 1 && strchr(line, ':') != NULL &&
+            strcmp(name, "lo") != 0)
+            interface_read(doctor, name, &ret[n++]);
+    if (in != NULL)
+        fclose(in);
+    qsort(ret, n, sizeof(ret[0]), by_name);
     return n;
 }
 

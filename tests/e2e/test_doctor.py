@@ -179,6 +179,23 @@ class Doctor(unittest.TestCase):
         with open(self.config, encoding="utf-8") as file:
             self.assertIn("iface=vy", file.read())
 
+    def test_interfaces_are_this_namespaces_whatever_sys_shows(self):
+        """/sys of another network namespace, as after unshare --net alone."""
+        command("ip", "link", "add", "vx", "type", "veth", "peer", "name", "vy")
+        self.addCleanup(command, "ip", "link", "del", "vx")
+        for name in "vx", "vy":
+            command("ip", "link", "set", name, "up")
+        for device, verdict in (("vx", "PASS"), ("theirs", "FAIL")):
+            self.write(f'port "p0" {{ device = "net_af_packet0,iface={device}" '
+                       'addresses = {"10.9.0.1/24"} }\n')
+            done = subprocess.run(
+                ["unshare", "--mount", "sh", "-c",
+                 "mount -t tmpfs none /sys/class/net && mkdir -p /sys/class/net/theirs && "
+                 'echo up > /sys/class/net/theirs/operstate && exec "$0" doctor -j -c "$1"',
+                 AROCTL, self.config], capture_output=True, text=True)
+            found = {one["check"]: one for one in map(json.loads, done.stdout.splitlines())}
+            self.assertEqual(found["device p0"]["verdict"], verdict, found["device p0"])
+
     def serve(self, name):
         """Another daemon, as far as anybody can see: it has the interface's lock (test_wires has a real one)."""
         lock = socket.socket(socket.AF_UNIX)

@@ -39,7 +39,7 @@ static void add_nic(struct bench *bench, const char *address, const char *driver
         shell("cd %s && mkdir -p sys/devices/pci0/%s/net/%s && "
               "ln -s ../../devices/pci0/%s/net/%s sys/class/net/%s && "
               "ln -s ../.. sys/devices/pci0/%s/net/%s/device && "
-              "echo up > sys/class/net/%s/operstate && echo 0x1003 > sys/class/net/%s/flags",
+              "echo up > sys/class/net/%s/operstate && printf '%%6s: 0 0\\n' %s >> proc/net/dev",
               bench->root, address, name, address, name, name, address, name, name, name);
 }
 
