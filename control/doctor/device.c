@@ -12,6 +12,8 @@
 #include "control/doctor/checks.h"
 #include "control/eal_args.h"
 
+#define LOOPBACK "lo" /* of every network namespace; aro_interfaces_read leaves it out */
+
 struct survey {
     struct aro_doctor *doctor;
     const struct aro_port_config *port;
@@ -74,7 +76,8 @@ static void mend_interface(const struct survey *survey, struct aro_finding *find
 
     if (other != NULL) {
         rename_interface(survey, finding, other->name);
-    } else if (aro_interface_of(survey->port, survey->list, survey->interfaces) == NULL) {
+    } else if (strcmp(name, LOOPBACK) != 0 &&
+               aro_interface_of(survey->port, survey->list, survey->interfaces) == NULL) {
         aro_finding_mend(finding, "ip link add %s type veth peer name %.12s-b   # a virtual wire",
                          name, name);
     } else {
@@ -129,7 +132,11 @@ static void check_interface(struct survey *survey, const char *name)
     struct aro_finding *finding;
     char names[200];
 
-    if (at == NULL) {
+    if (strcmp(name, LOOPBACK) == 0) {
+        finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
+                                 "%s is the loopback: a port on it answers nobody", name);
+        mend_interface(survey, finding, name);
+    } else if (at == NULL) {
         names_of(survey, names, sizeof(names));
         finding = aro_doctor_say(survey->doctor, ARO_FAIL, survey->check,
                                  "no interface %s (/proc/net/dev has %s)", name, names);

@@ -179,6 +179,12 @@ class Doctor(unittest.TestCase):
         with open(self.config, encoding="utf-8") as file:
             self.assertIn("iface=vy", file.read())
 
+    def test_the_loopback_is_no_wire(self):
+        self.write('port "p0" { device = "net_af_packet0,iface=lo" addresses = {"10.9.0.1/24"} }\n')
+        self.assertEqual(self.mend("device p0")["evidence"],
+                         "lo is the loopback: a port on it answers nobody")
+        self.addCleanup(command, "ip", "link", "del", "aro0")
+
     def test_interfaces_are_this_namespaces_whatever_sys_shows(self):
         """/sys of another network namespace, as after unshare --net alone."""
         command("ip", "link", "add", "vx", "type", "veth", "peer", "name", "vy")
