@@ -49,6 +49,8 @@ void aro_handle_unpin(void *node, struct aro_call *call);
 
 /* {"id", "digest", "bytes", "chunks", "chunk_bytes", "label", "created_ns"}. NULL: no memory. */
 json_t *aro_object_json(const struct aro_object *object);
+/* What an error that an origin caused carries in "data": its status. NULL: it gave none. */
+json_t *aro_http_status_json(int http_status);
 
 /*
  * The object that the call's parameter "id" names (by object id or digest). 0, or -1 with *error

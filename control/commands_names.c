@@ -24,7 +24,7 @@ static json_t *count(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-static json_t *status_json(int http_status)
+json_t *aro_http_status_json(int http_status)
 {
     return http_status != 0 ? json_pack("{s:i}", "http_status", http_status) : NULL;
 }
@@ -83,7 +83,7 @@ static void on_resolved(struct aro_lookup *lookup)
 
     if (!own->answered && lookup->end == ARO_LOOKUP_FAILED)
         aro_call_fail_with(aro_unhold(&own->held), &lookup->error,
-                           status_json(lookup->http_status));
+                           aro_http_status_json(lookup->http_status));
     else if (!own->answered)
         aro_call_reply(aro_unhold(&own->held),
                        lookup->end == ARO_LOOKUP_HERE ? here_json(lookup) : arriving_json(lookup));
@@ -95,11 +95,15 @@ static void on_resolved(struct aro_lookup *lookup)
 static void give_up_resolve(struct aro_held *held)
 {
     struct resolve_call *own = (struct resolve_call *)(void *)held;
-    bool stopping = aro_held_stopping(held->calls);
+    struct aro_error error;
 
+    if (aro_held_stopping(held->calls))
+        aro_error_set(&error, ARO_E_STOPPING, "the daemon is stopping");
+    else
+        aro_error_set(&error, ARO_E_NAME_WAIT, "what comes for '%.300s' was not known in time",
+                      own->lookup.name);
     own->answered = true;
-    fail(aro_unhold(held), stopping ? ARO_E_STOPPING : ARO_E_NAME_WAIT,
-         stopping ? "the daemon is stopping" : own->lookup.name);
+    aro_call_fail(aro_unhold(held), &error);
 }
 
 void aro_handle_resolve(void *arg, struct aro_call *call)
@@ -151,7 +155,8 @@ static json_t *chunk_list(const struct aro_pull *pull, uint64_t after, uint64_t 
 /* As an error's "data", and what the sentence was. */
 static json_t *pull_error_json(const struct aro_pull *pull)
 {
-    json_t *json = aro_error_data(pull->error.id), *status = status_json(pull->http_status);
+    json_t *json = aro_error_data(pull->error.id),
+           *status = aro_http_status_json(pull->http_status);
 
     json_object_set_new(json, "message", json_string(pull->error.text));
     if (status != NULL)
@@ -379,19 +384,22 @@ void aro_handle_names(void *arg, struct aro_call *call)
 
 /* Exactly one of the three says what; a URL in its one form. */
 static int purge_what(const struct aro_call *call, char text[ARO_URL_BYTES],
-                      enum aro_names_verb *ret_verb)
+                      enum aro_names_verb *ret_verb, struct aro_error *error)
 {
     const char *name = aro_call_text(call, "name"), *prefix = aro_call_text(call, "prefix");
     const char *url = aro_call_text(call, "url");
 
     if ((name != NULL) + (prefix != NULL) + (url != NULL) != 1)
-        return -EINVAL;
+        return aro_error_set(error, ARO_E_PARAMS_INVALID,
+                             "purge needs exactly one of name, prefix and url");
     *ret_verb = name != NULL     ? ARO_NAMES_PURGE_NAME
                 : prefix != NULL ? ARO_NAMES_PURGE_PREFIX
                                  : ARO_NAMES_PURGE_URL;
-    if (url != NULL)
-        return aro_url_parse(url, text);
-    strcpy(text, name != NULL ? name : prefix);
+    if (url != NULL && aro_url_parse(url, text) != 0)
+        return aro_error_set(error, ARO_E_PARAMS_INVALID, "'%.300s' is no URL: %s", url,
+                             aro_url_flaw(url));
+    if (url == NULL)
+        strcpy(text, name != NULL ? name : prefix);
     return 0;
 }
 
@@ -400,9 +408,10 @@ void aro_handle_purge(void *arg, struct aro_call *call)
     enum aro_names_verb verb = ARO_NAMES_PURGE_NAME;
     char text[ARO_URL_BYTES];
     struct table_call *own;
+    struct aro_error error;
 
-    if (purge_what(call, text, &verb) != 0) {
-        fail(call, ARO_E_PARAMS_INVALID, "purge needs exactly one of name, prefix and url");
+    if (purge_what(call, text, &verb, &error) != 0) {
+        aro_call_fail(call, &error);
         return;
     }
     own = table_call(arg, call, verb, 0);

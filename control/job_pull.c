@@ -51,9 +51,9 @@ static void over(struct pull_job *own)
     const struct aro_pull *pull = own->pull;
 
     if (pull == NULL && lookup->end == ARO_LOOKUP_FAILED)
-        aro_job_fail(&own->job, &lookup->error);
+        aro_job_fail_with(&own->job, &lookup->error, aro_http_status_json(lookup->http_status));
     else if (pull != NULL && pull->state == ARO_PULL_FAILED)
-        aro_job_fail(&own->job, &pull->error);
+        aro_job_fail_with(&own->job, &pull->error, aro_http_status_json(pull->http_status));
     else if (pull != NULL && pull->state == ARO_PULL_DONE)
         aro_job_end(&own->job, result_json(own, &pull->object, pull->renewed));
     else

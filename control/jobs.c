@@ -90,7 +90,12 @@ void aro_job_end(struct aro_job *job, json_t *result)
 
 void aro_job_fail(struct aro_job *job, const struct aro_error *error)
 {
-    aro_call_fail(take_off(job), error);
+    aro_job_fail_with(job, error, NULL);
+}
+
+void aro_job_fail_with(struct aro_job *job, const struct aro_error *error, json_t *data)
+{
+    aro_call_fail_with(take_off(job), error, data);
 }
 
 unsigned aro_jobs_now(const struct aro_jobs *jobs)

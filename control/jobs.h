@@ -41,6 +41,8 @@ int aro_job_start(struct aro_jobs *jobs, struct aro_job *job, struct aro_call *c
 /* Answers and takes the job off the list; its memory is the caller's again. */
 void aro_job_end(struct aro_job *job, json_t *result);
 void aro_job_fail(struct aro_job *job, const struct aro_error *error);
+/* The same with further members of "data": a new reference; NULL: none. */
+void aro_job_fail_with(struct aro_job *job, const struct aro_error *error, json_t *data);
 
 unsigned aro_jobs_now(const struct aro_jobs *jobs);
 /* How many of the commands called name run. */

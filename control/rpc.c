@@ -140,8 +140,10 @@ void aro_call_reply(struct aro_call *call, json_t *result)
 
 void aro_call_fail_with(struct aro_call *call, const struct aro_error *error, json_t *data)
 {
+    int code = error->id == ARO_E_PARAMS_INVALID ? CODE_PARAMS : CODE_COMMAND;
+
     if (call->client != NULL && call->id != NULL)
-        send_error(call->rpc, call->client, call->id, CODE_COMMAND, error, data);
+        send_error(call->rpc, call->client, call->id, code, error, data);
     json_decref(data);
     call_destroy(call);
 }

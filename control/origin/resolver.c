@@ -134,6 +134,7 @@ static void on_found(struct aro_names_op *op)
     struct aro_lookup *lookup =
         (struct aro_lookup *)(void *)((char *)op - offsetof(struct aro_lookup, op));
     struct aro_resolver *resolver = lookup->resolver;
+    struct aro_error error;
 
     lookup->known = op->result == 0 && is_here(resolver, &lookup->row.object, &lookup->object);
     if (resolver->stopping) {
@@ -143,7 +144,10 @@ static void on_found(struct aro_names_op *op)
         aro_lookup_here(lookup, false);
     } else if (lookup->origin < 0) {
         resolver->stats.unknown++;
-        fail(lookup, ARO_E_NAME_UNKNOWN, lookup->name);
+        aro_error_set(&error, ARO_E_NAME_UNKNOWN,
+                      "nobody named an object '%.300s', and no origin's prefix begins it",
+                      lookup->name);
+        aro_lookup_failed(lookup, &error, 0);
     } else {
         ask_origin(resolver, lookup);
     }
@@ -160,6 +164,9 @@ static int settle(const struct aro_origins *origins, struct aro_lookup *lookup,
         return 0;
     }
     lookup->origin = aro_origins_admit(origins, lookup->url, lookup->url);
+    if (lookup->origin == -EINVAL)
+        return aro_error_set(error, ARO_E_PARAMS_INVALID, "'%.300s' is no URL to pull: %s",
+                             lookup->url, aro_url_flaw(lookup->url));
     if (lookup->origin < 0)
         return aro_error_set(error, ARO_E_ORIGIN_OUTSIDE, "'%.300s' lies in no configured origin",
                              lookup->url);

@@ -156,6 +156,27 @@ int aro_url_parse(const char *text, char ret[ARO_URL_BYTES])
     return write_form(scheme, host, host_len, port, rest, ret);
 }
 
+const char *aro_url_flaw(const char *text)
+{
+    const char *host = strstr(text, "://"), *rest;
+
+    if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
+        return "it begins with neither http:// nor https://";
+    if (strlen(text) >= ARO_URL_BYTES)
+        return "it is too long";
+    if (strchr(text, '#') != NULL)
+        return "it has a fragment (#)";
+    if (!chars_valid(text))
+        return "it has a space or another character that must be percent-encoded";
+    host += 3;
+    rest = host + strcspn(host, "/?");
+    if (memchr(host, '@', (size_t)(rest - host)) != NULL)
+        return "it names a user";
+    if (!path_valid(rest))
+        return "its path has a '.' or '..' segment or a wrong percent-encoding";
+    return "its host or port is none, or it is too long";
+}
+
 /* How much of base stays in front of location. */
 static size_t kept(const char *base, const char *location)
 {

@@ -23,6 +23,8 @@ enum {
 
 /* Writes the one form of text into ret. 0 or -EINVAL. */
 int aro_url_parse(const char *text, char ret[ARO_URL_BYTES]);
+/* What keeps a text that is no URL from being one; for people. */
+const char *aro_url_flaw(const char *text);
 /* What a Location header means on the page base (parsed): its form into ret. 0 or -EINVAL. */
 int aro_url_join(const char *base, const char *location, char ret[ARO_URL_BYTES]);
 /* Of a parsed URL: does it lie in the folder that base (parsed, ends in '/') names? */

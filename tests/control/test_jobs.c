@@ -77,6 +77,8 @@ static void say(struct bench *bench, const char *method, const char *params)
 }
 
 /* Turns until the answer; "result" or "error" of it. */
+static json_int_t heard_code; /* of the error heard last; 0: it was none */
+
 static json_t *hear(struct bench *bench)
 {
     static char line[1 << 20];
@@ -96,6 +98,7 @@ static json_t *hear(struct bench *bench)
         cr_assert_not_null(message);
         used = 0;
         answer = json_object_get(message, "result");
+        heard_code = json_integer_value(json_object_get(json_object_get(message, "error"), "code"));
         if (answer == NULL)
             answer = json_object_get(json_object_get(message, "error"), "data");
         json_incref(answer);
@@ -284,10 +287,12 @@ Test(jobs, cancel_ends_a_job_and_a_stopping_daemon_takes_none)
     json_decref(answer);
     answer = ask(bench, "put", "{}", "");
     cr_assert_str_eq(text(answer, "id"), "ARO-6012", "neither path nor descriptor");
+    cr_assert_eq(heard_code, -32602, "of parameters, also when the handler looked at them");
     json_decref(answer);
     aro_jobs_stop(bench->node.jobs);
     answer = ask(bench, "put", "{\"path\":\"/etc/passwd\"}", "");
     cr_assert_str_eq(text(answer, "id"), "ARO-6018");
+    cr_assert_eq(heard_code, -32000);
     json_decref(answer);
     close(ends[0]);
     close(ends[1]);

@@ -54,7 +54,8 @@ class Pipelined:
         answers = {}
         while len(answers) < count:
             answer = json.loads(self.lines.readline())
-            answers[answer["id"]] = answer
+            if "id" in answer:  # else it tells of progress
+                answers[answer["id"]] = answer
         return answers
 
     def close(self):
@@ -476,8 +477,7 @@ class Origins(unittest.TestCase):
     def test_nothing_outside_the_configured_origins_is_asked_for(self):
         self.start()
         for url in ("http://127.0.0.2/x", self.origin.url.replace("localhost", "127.0.0.1") + "x",
-                    self.origin.url.replace("http", "https") + "x", "file:///etc/passwd",
-                    self.origin.url + "../x", self.origin.url + "%2e%2e/x"):
+                    self.origin.url.replace("http", "https") + "x"):
             self.assertEqual(self.error("pull", url=url), 8006, url)
         self.assertEqual(self.error("resolve", name="elsewhere/x"), 8001)
         self.assertEqual(self.error("resolve", name="cdn.example/a/%2e%2E/x"), 8012)
@@ -632,6 +632,34 @@ class Origins(unittest.TestCase):
         self.assertEqual(self.node.stop(), 0, self.node.log_text())
         self.start()
         self.assert_nothing_kept()
+
+    def test_a_url_that_is_none_is_a_wrong_parameter_and_says_why(self):
+        self.start()
+        for url, why in (("file:///etc/passwd", "neither http"), ("ftp://a.example/x", "neither http"),
+                         (self.origin.url + "../x", "segment"), (self.origin.url + "%2e%2e/x", "segment"),
+                         (self.origin.url + "x#f", "fragment"), (self.origin.url + "a b", "percent-encoded"),
+                         (self.origin.url.replace("//", "//u:p@"), "user")):
+            for method in "pull", "purge":
+                with self.assertRaises(AssertionError, msg=url) as caught:
+                    self.node.call(method, url=url)
+                for text in ("ARO-6012", "-32602", why):
+                    self.assertIn(text, str(caught.exception))
+        self.assertEqual(self.origin.asked, [])
+
+    def test_a_pull_that_its_origin_failed_says_with_what_status(self):
+        self.start()
+
+        def cut(request):
+            request.head(200, "Content-Length: 400000")
+            request.send(b"x" * 100000)
+            request.hang_up()
+        self.origin.at["/200"] = cut
+        for status in 404, 403, 200:
+            if status != 200:
+                self.origin.at[f"/{status}"] = lambda request, status=status: request.answer(status)
+            with self.assertRaises(AssertionError) as caught:
+                self.node.call("pull", url=self.origin.url + str(status))
+            self.assertIn(f"'http_status': {status}", str(caught.exception))
 
     def test_operators_pull_list_purge_and_see_what_failed(self):
         self.origin.at["/a"] = file(b"a" * 70000, '"a"', "Content-Type: text/plain")
