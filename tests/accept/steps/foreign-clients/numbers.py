@@ -16,6 +16,8 @@ FIRST_LINE = "first byte of a warm 64 KiB chunk through the gateway, 1,000 req/s
 MEMORY_LINE = "gateway memory, 1,000 slow readers of a 1 GiB object <= 512 MiB in all"
 SINGLE_LINE = "500 clients ask a name that nobody has: one origin fetch; first byte before the whole object arrived"
 PAIRS = 5
+ROUNDS, ROUNDS_MAX = 5, 15  # quiet ones wanted, tries at most
+STEAL_MAX = 0.01  # of the CPUs: what a quiet round may lose to the host's other machines
 
 
 def load(rig, *words, timeout=200):
@@ -96,7 +98,7 @@ def offloads(rig, state):
         lib.command(*words, "tso", state, "gso", state, "gro", state)
 
 
-@lib.step("first-byte", FIRST_LINE, seconds=200)
+@lib.step("first-byte", FIRST_LINE, seconds=300)
 def first_byte(context):
     rig = foreign.Rig(context, nodes=("a",))
     origin = foreign.Origin(context).start()
@@ -107,14 +109,32 @@ def first_byte(context):
     rig.nodes["a"].put(path)
     digest = lib.sha256(path)
     load(rig, "rate", foreign.GATE, f"/c/c-{digest}", 1000, 2, 64)
-    told = load(rig, "rate", foreign.GATE, f"/c/c-{digest}", 1000, 20, 64)
-    floor = load(rig, "rate", foreign.ORIGIN, "/chunk", 1000, 10, 64)
-    good = told["wrong"] == 0 and told["digests"] == floor["digests"] == [digest]
-    context.check(FIRST_LINE, good and told["p50_ms"] <= 1 and told["p99_ms"] <= 5,
-                  f"{told['requests']} requests at {told['rate']:.0f}/s: p50 {told['p50_ms']:.2f} ms, "
-                  f"p99 {told['p99_ms']:.2f} ms, max {told['max_ms']:.1f} ms, from the intended moment; "
-                  f"bodies right: {good}; the same from nginx: p50 {floor['p50_ms']:.2f} ms, p99 "
-                  f"{floor['p99_ms']:.2f} ms")
+    rounds = []
+    while len(rounds) < ROUNDS_MAX and sum(each[2] <= STEAL_MAX for each in rounds) < ROUNDS:
+        before = cpu_ticks()
+        told = (load(rig, "rate", foreign.GATE, f"/c/c-{digest}", 1000, 6, 64),
+                load(rig, "rate", foreign.ORIGIN, "/chunk", 1000, 3, 64))
+        stolen, spent = (after - then for after, then in zip(cpu_ticks(), before))
+        rounds.append((*told, stolen / spent))
+        context.say(", ".join(f"{who} p50 {each['p50_ms']:.2f} ms p99 {each['p99_ms']:.2f}"
+                              for who, each in zip(("gateway", "nginx"), told)) +
+                    f", stolen {stolen / spent:.1%}")
+    quiet = [each for each in rounds if each[2] <= STEAL_MAX] or rounds
+    good = all(told["wrong"] == 0 and told["digests"] == [digest] for each in rounds for told in each[:2])
+    p50, p99, floor50, floor99 = (lib.median([each[who][key] for each in quiet]) for who in (0, 1)
+                                  for key in ("p50_ms", "p99_ms"))
+    context.check(FIRST_LINE, good and p50 <= 1 and p99 <= 5,
+                  f"medians of {len(quiet)} rounds of 6000 requests, of {len(rounds)} (the host took at most "
+                  f"{max(each[2] for each in quiet):.1%} of the CPUs, in the others up to "
+                  f"{max(each[2] for each in rounds):.0%}): p50 {p50:.2f} ms, p99 {p99:.2f} ms, from the intended "
+                  f"moment; bodies right: {good}; the same from nginx: p50 {floor50:.2f} ms, p99 {floor99:.2f} ms")
+
+
+def cpu_ticks():
+    """Of all CPUs since the start: stolen by the host of this virtual machine, and all there were."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = list(map(int, file.readline().split()[1:9]))
+    return ticks[7], sum(ticks)
 
 
 @lib.step("slow-readers", MEMORY_LINE, seconds=300)
