@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { QUEUE_SINGLE = 1 };
 
 const struct aro_policy_ops *aro_policy_named(const char *name)
 {
@@ -12,4 +15,53 @@ const struct aro_policy_ops *aro_policy_named(const char *name)
         if (name == NULL || strcmp(name, all[i]->name) == 0)
             return all[i];
     return NULL;
+}
+
+/* ---- a single queue ---- */
+
+struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops)
+{
+    struct aro_policy_single *single = calloc(1, sizeof(*single));
+
+    if (single == NULL)
+        return NULL;
+    single->policy.ops = ops;
+    return &single->policy;
+}
+
+void aro_policy_single_destroy(struct aro_policy *policy)
+{
+    free(policy);
+}
+
+bool aro_policy_single_recall(struct aro_policy *policy, const struct aro_id *id)
+{
+    (void)policy;
+    (void)id;
+    return false;
+}
+
+bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled)
+{
+    struct aro_policy_single *single = (struct aro_policy_single *)policy;
+
+    (void)recalled;
+    entry->policy_queue = QUEUE_SINGLE;
+    atomic_store_explicit(&entry->frequency, 0, memory_order_relaxed);
+    aro_policy_queue_push(&single->queue, entry);
+    policy->bytes += entry->len_bytes;
+    policy->entries++;
+    return true;
+}
+
+void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry)
+{
+    struct aro_policy_single *single = (struct aro_policy_single *)policy;
+
+    if (single->hand == entry)
+        single->hand = entry->policy_next;
+    aro_policy_queue_unlink(&single->queue, entry);
+    entry->policy_queue = 0;
+    policy->bytes -= entry->len_bytes;
+    policy->entries--;
 }

@@ -91,4 +91,18 @@ static inline void aro_policy_queue_unlink(struct aro_policy_queue *queue, struc
     queue->bytes -= entry->len_bytes;
 }
 
+/* ---- for policies of a single queue that remember nothing of the evicted: policy.c ---- */
+
+struct aro_policy_single {
+    struct aro_policy policy;
+    struct aro_policy_queue queue;
+    struct aro_entry *hand; /* sieve: the next to be looked at; NULL: the oldest */
+};
+
+struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops);
+void aro_policy_single_destroy(struct aro_policy *policy);
+bool aro_policy_single_recall(struct aro_policy *policy, const struct aro_id *id);
+bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled);
+void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry);
+
 #endif

@@ -149,14 +149,6 @@ static int turn(struct aro_chore *chore, uint64_t now_ns)
 
 /* ---- answers ---- */
 
-static void answer_text(struct aro_exporter_answer *ret, unsigned status, const char *text)
-{
-    ret->status = status;
-    ret->type = "text/plain; charset=utf-8";
-    ret->text = strdup(text);
-    ret->length = strlen(text);
-}
-
 static void answer_metrics(struct aro_gate_observer *observer, struct aro_exporter_answer *ret)
 {
     struct aro_exposition text = aro_exposition_begin(ARO_GATE_SCRAPE_BYTES_MAX);
@@ -164,9 +156,7 @@ static void answer_metrics(struct aro_gate_observer *observer, struct aro_export
     aro_gate_names_stats(observer->of.names, &observer->scrape.names);
     nodes_look(observer, aro_gate_now_us());
     aro_gate_scrape_write(&observer->scrape, &text);
-    ret->status = 200;
-    ret->type = ARO_EXPOSITION_TYPE;
-    ret->text = aro_exposition_end(&text, &ret->length);
+    aro_exporter_answer_metrics(ret, &text);
 }
 
 static void on_get(void *arg, const char *path, struct aro_exporter_answer *ret)
@@ -179,12 +169,12 @@ static void on_get(void *arg, const char *path, struct aro_exporter_answer *ret)
         answer_metrics(observer, ret);
     } else if (strcmp(path, "/readyz") == 0) {
         good = aro_gate_scrape_ready(&observer->scrape, reasons);
-        answer_text(ret, good ? 200 : 503, good ? "ready\n" : reasons);
+        aro_exporter_answer_text(ret, good ? 200 : 503, good ? "ready\n" : reasons);
     } else if (strcmp(path, "/healthz") == 0) {
         good = aro_gate_scrape_healthy(&observer->scrape, reasons);
-        answer_text(ret, good ? 200 : 503, good ? "ok\n" : reasons);
+        aro_exporter_answer_text(ret, good ? 200 : 503, good ? "ok\n" : reasons);
     } else {
-        answer_text(ret, 404, "paths: /metrics /healthz /readyz\n");
+        aro_exporter_answer_text(ret, 404, "paths: /metrics /healthz /readyz\n");
     }
 }
 

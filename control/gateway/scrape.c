@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/gateway/scrape.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "control/watch/exporter.h"
 
 /* ---- the list ---- */
 
@@ -179,26 +180,16 @@ void aro_gate_scrape_write(const struct aro_gate_scrape *scrape, struct aro_expo
 
 /* ---- health, readiness ---- */
 
-__attribute__((format(printf, 2, 3))) static void reason(char reasons[ARO_GATE_REASONS_BYTES],
-                                                         const char *format, ...)
-{
-    size_t used = strlen(reasons);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(reasons + used, ARO_GATE_REASONS_BYTES - used, format, args);
-    va_end(args);
-}
-
 bool aro_gate_scrape_healthy(const struct aro_gate_scrape *scrape,
                              char reasons[ARO_GATE_REASONS_BYTES])
 {
     reasons[0] = '\0';
     for (unsigned i = 0; i < scrape->config->workers; i++)
         if (!scrape->advances[i])
-            reason(reasons, "worker %u does not advance\n", i);
+            aro_exporter_reason(reasons, ARO_GATE_REASONS_BYTES, "worker %u does not advance\n", i);
     if (!scrape->names_advance)
-        reason(reasons, "the thread that asks for names does not advance\n");
+        aro_exporter_reason(reasons, ARO_GATE_REASONS_BYTES,
+                            "the thread that asks for names does not advance\n");
     return reasons[0] == '\0';
 }
 
@@ -211,8 +202,8 @@ bool aro_gate_scrape_ready(const struct aro_gate_scrape *scrape,
     for (unsigned i = 0; i < scrape->config->nodes; i++)
         any |= scrape->answers[i];
     if (!any)
-        reason(reasons, "no node answers\n");
+        aro_exporter_reason(reasons, ARO_GATE_REASONS_BYTES, "no node answers\n");
     if (scrape->stopping)
-        reason(reasons, "stopping\n");
+        aro_exporter_reason(reasons, ARO_GATE_REASONS_BYTES, "stopping\n");
     return reasons[0] == '\0';
 }

@@ -2,6 +2,8 @@
 #include "control/watch/exporter.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -211,4 +213,31 @@ unsigned aro_exporter_port(const struct aro_exporter *http)
 void aro_exporter_stats(const struct aro_exporter *http, struct aro_exporter_stats *ret)
 {
     *ret = http->stats;
+}
+
+/* ---- answers ---- */
+
+void aro_exporter_answer_text(struct aro_exporter_answer *ret, unsigned status, const char *text)
+{
+    ret->status = status;
+    ret->type = "text/plain; charset=utf-8";
+    ret->text = strdup(text);
+    ret->length = strlen(text);
+}
+
+void aro_exporter_answer_metrics(struct aro_exporter_answer *ret, struct aro_exposition *metrics)
+{
+    ret->status = 200;
+    ret->type = ARO_EXPOSITION_TYPE;
+    ret->text = aro_exposition_end(metrics, &ret->length);
+}
+
+void aro_exporter_reason(char *reasons, size_t size, const char *format, ...)
+{
+    size_t used = strlen(reasons);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reasons + used, size - used, format, args);
+    va_end(args);
 }

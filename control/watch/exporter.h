@@ -13,6 +13,7 @@
 #define ARO_CONTROL_WATCH_EXPORTER_H
 
 #include "cache/base/error.h"
+#include "control/api/exposition.h"
 #include "control/loop.h"
 
 struct aro_exporter;
@@ -29,6 +30,15 @@ struct aro_exporter_answer {
     char *text;       /* malloc'd; the server frees it. NULL: no memory, becomes 500 */
     size_t length;
 };
+
+/* Answers with a copy of text. */
+void aro_exporter_answer_text(struct aro_exporter_answer *ret, unsigned status, const char *text);
+/* Answers with what was exposed; ends *metrics. */
+void aro_exporter_answer_metrics(struct aro_exporter_answer *ret, struct aro_exposition *metrics);
+
+/* Appends to the string in reasons[size], which is cut where it is full. */
+void aro_exporter_reason(char *reasons, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 struct aro_exporter_config {
     struct aro_loop *loop;

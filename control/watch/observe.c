@@ -48,23 +48,13 @@ static void scrape_take(struct aro_observer *observer)
         aro_dataplane_pool_info(dataplane, i, &scrape->pool[i]);
 }
 
-static void answer_text(struct aro_exporter_answer *ret, unsigned status, const char *text)
-{
-    ret->status = status;
-    ret->type = "text/plain; charset=utf-8";
-    ret->text = strdup(text);
-    ret->length = strlen(text);
-}
-
 static void answer_metrics(struct aro_observer *observer, struct aro_exporter_answer *ret)
 {
     struct aro_exposition text = aro_exposition_begin(ARO_SCRAPE_BYTES_MAX);
 
     scrape_take(observer);
     aro_scrape_write(&observer->scrape, &text);
-    ret->status = 200;
-    ret->type = ARO_EXPOSITION_TYPE;
-    ret->text = aro_exposition_end(&text, &ret->length);
+    aro_exporter_answer_metrics(ret, &text);
 }
 
 static void answer_ready(struct aro_observer *observer, struct aro_exporter_answer *ret)
@@ -73,9 +63,9 @@ static void answer_ready(struct aro_observer *observer, struct aro_exporter_answ
 
     scrape_take(observer);
     if (aro_scrape_ready(&observer->scrape, reasons))
-        answer_text(ret, 200, "ready\n");
+        aro_exporter_answer_text(ret, 200, "ready\n");
     else
-        answer_text(ret, 503, reasons);
+        aro_exporter_answer_text(ret, 503, reasons);
 }
 
 static void on_get(void *arg, const char *path, struct aro_exporter_answer *ret)
@@ -85,9 +75,9 @@ static void on_get(void *arg, const char *path, struct aro_exporter_answer *ret)
     else if (strcmp(path, "/readyz") == 0)
         answer_ready(arg, ret);
     else if (strcmp(path, "/healthz") == 0)
-        answer_text(ret, 200, "ok\n");
+        aro_exporter_answer_text(ret, 200, "ok\n");
     else
-        answer_text(ret, 404, "paths: /metrics /healthz /readyz\n");
+        aro_exporter_answer_text(ret, 404, "paths: /metrics /healthz /readyz\n");
 }
 
 static int listen_start(struct aro_observer *observer, struct aro_error *error)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/watch/scrape.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -227,17 +226,6 @@ void aro_scrape_write(const struct aro_scrape *scrape, struct aro_exposition *to
 
 /* ---- readiness ---- */
 
-__attribute__((format(printf, 2, 3))) static void reason(char reasons[ARO_REASONS_BYTES],
-                                                         const char *format, ...)
-{
-    size_t used = strlen(reasons);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(reasons + used, ARO_REASONS_BYTES - used, format, args);
-    va_end(args);
-}
-
 static bool any_link_up(const struct aro_scrape *scrape)
 {
     for (unsigned i = 0; i < scrape->ports; i++)
@@ -250,13 +238,14 @@ bool aro_scrape_ready(const struct aro_scrape *scrape, char reasons[ARO_REASONS_
 {
     reasons[0] = '\0';
     if (scrape->stopping)
-        reason(reasons, "stopping\n");
+        aro_exporter_reason(reasons, ARO_REASONS_BYTES, "stopping\n");
     for (unsigned i = 0; i < scrape->lcores; i++)
         if (!scrape->advances[i])
-            reason(reasons, "lcore %u does not advance\n", scrape->lcore[i].lcore);
+            aro_exporter_reason(reasons, ARO_REASONS_BYTES, "lcore %u does not advance\n",
+                                scrape->lcore[i].lcore);
     if (scrape->has_store && !scrape->metrics.store.writable)
-        reason(reasons, "the store takes no writes\n");
+        aro_exporter_reason(reasons, ARO_REASONS_BYTES, "the store takes no writes\n");
     if (!any_link_up(scrape))
-        reason(reasons, "no port has its link up\n");
+        aro_exporter_reason(reasons, ARO_REASONS_BYTES, "no port has its link up\n");
     return reasons[0] == '\0';
 }
