@@ -6,8 +6,8 @@
  *
  * No run crosses a multiple of 1 GiB from the region's start (io_uring registers buffers of at most
  * that). The region is never purged or unmapped: NICs and rings point at it. The arena's records,
- * 12 bytes per page, stand elsewhere. Freed memory is filled with ARO_ARENA_POISON in debug builds
- * and unreadable under ASan. One thread: the keeper.
+ * 4 bytes per page and 16 per free run, stand elsewhere. Freed memory is filled with
+ * ARO_ARENA_POISON in debug builds and unreadable under ASan. One thread: the keeper.
  *
  * docs/decisions/0002-page-runs.md says why this is not a jemalloc arena.
  */

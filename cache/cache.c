@@ -57,6 +57,7 @@ static struct aro_policy *policy_make(const struct aro_cache *cache,
 {
     uint64_t capacity_bytes = (cache->region_bytes - cache->spare_bytes) / 8 * 7;
     struct aro_policy_config policy_config = {
+        .entries = cache->entries.array,
         .capacity_bytes = capacity_bytes,
         .small_bytes = clamp(capacity_bytes / 10, 2 * ARO_CHUNK_BYTES_MAX, capacity_bytes),
         .entries_max = entries_max,
@@ -149,6 +150,11 @@ struct aro_reader *aro_cache_reader_create(struct aro_cache *cache)
     return reader;
 }
 
+uint16_t *aro_cache_sums(const struct aro_cache *cache, const struct aro_entry *entry)
+{
+    return aro_entries_sums(&cache->entries, entry);
+}
+
 unsigned aro_reader_index(const struct aro_reader *reader)
 {
     return reader->index;
@@ -183,6 +189,16 @@ unsigned aro_cache_find_burst(struct aro_reader *reader, const struct aro_id *co
     return aro_index_find_burst(reader->cache->index, ids, n, ret);
 }
 
+struct aro_entry *aro_cache_member(const struct aro_cache *cache, const struct aro_id *id)
+{
+    struct aro_entry *member;
+
+    while ((member = aro_index_find(cache->index, id)) != NULL &&
+           aro_entry_state(member) == ARO_ENTRY_GONE)
+        aro_index_erase(cache->index, member);
+    return member;
+}
+
 void aro_cache_pin(struct aro_reader *reader, unsigned slot, struct aro_entry *entry)
 {
     assert(slot < reader->pins);
@@ -208,12 +224,13 @@ void aro_cache_unpin(struct aro_reader *reader, unsigned slot)
  */
 static void outbox_push(struct aro_cache *cache, struct aro_entry *entry)
 {
-    struct aro_entry *top = atomic_load_explicit(&cache->outbox, memory_order_relaxed);
+    uint32_t number = aro_entry_number(cache->entries.array, entry);
+    uint32_t top = atomic_load_explicit(&cache->outbox, memory_order_relaxed);
 
     do {
         entry->link = top;
         aro_delay_point();
-    } while (!atomic_compare_exchange_weak_explicit(&cache->outbox, &top, entry,
+    } while (!atomic_compare_exchange_weak_explicit(&cache->outbox, &top, number,
                                                     memory_order_release, memory_order_relaxed));
 }
 
@@ -223,12 +240,17 @@ static void outbox_push(struct aro_cache *cache, struct aro_entry *entry)
  * see the bit or it sees the state. The release in the store is what makes bytes and sums visible
  * to whoever loads the state (acquire).
  */
-static uint64_t entry_settle(struct aro_entry *entry, enum aro_entry_state state)
+static uint64_t entry_settle(const struct aro_cache *cache, struct aro_entry *entry,
+                             enum aro_entry_state state)
 {
+    uint64_t readers = UINT64_MAX >> (64 - cache->readers_max);
+    uint64_t waiters;
+
     aro_delay_point();
-    atomic_store(&entry->state, (uint8_t)state);
+    atomic_store(&entry->state, (uint8_t)(state | ARO_ENTRY_POSTED));
     aro_delay_point();
-    return atomic_exchange(&entry->waiters, 0);
+    waiters = atomic_exchange(&entry->waiters, 0);
+    return (waiters << 32 | waiters) & readers;
 }
 
 /* Demand: checked first, so that the line moves between cores only once per housekeeping. */
@@ -242,7 +264,7 @@ int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32
                       struct aro_entry **ret)
 {
     struct aro_cache *cache = reader->cache;
-    struct aro_entry *member = aro_index_find(cache->index, id);
+    struct aro_entry *member = aro_cache_member(cache, id);
     struct aro_entry *entry;
     int rc;
 
@@ -259,14 +281,15 @@ int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32
     }
     entry->id = *id;
     entry->len_bytes = len_bytes;
-    entry->sums[0] = 0;
+    aro_cache_sums(cache, entry)[0] = 0;
     atomic_store_explicit(&entry->state, ARO_ENTRY_READING, memory_order_relaxed);
     rc = aro_index_insert(cache->index, entry, &member); /* releases the entry's fields */
     if (rc == 0) {
         *ret = entry;
         return 0;
     }
-    entry_settle(entry, ARO_ENTRY_GONE); /* others may have looked at it: the long way back */
+    entry_settle(reader->cache, entry,
+                 ARO_ENTRY_GONE); /* others may have looked at it: the long way back */
     outbox_push(cache, entry);
     if (rc == -EEXIST) {
         *ret = member;
@@ -282,7 +305,7 @@ uint64_t aro_cache_publish(struct aro_reader *reader, struct aro_entry *entry)
     uint64_t waiters;
 
     assert(aro_entry_state(entry) == ARO_ENTRY_READING);
-    waiters = entry_settle(entry, ARO_ENTRY_RESIDENT);
+    waiters = entry_settle(reader->cache, entry, ARO_ENTRY_RESIDENT);
     outbox_push(reader->cache, entry);
     return waiters;
 }
@@ -295,7 +318,7 @@ uint64_t aro_cache_abandon(struct aro_reader *reader, struct aro_entry *entry)
 
     assert(aro_entry_state(entry) == ARO_ENTRY_READING && erased);
     (void)erased;
-    waiters = entry_settle(entry, ARO_ENTRY_GONE);
+    waiters = entry_settle(reader->cache, entry, ARO_ENTRY_GONE);
     aro_count_sw(&reader->abandoned);
     outbox_push(reader->cache, entry);
     return waiters;
@@ -303,7 +326,38 @@ uint64_t aro_cache_abandon(struct aro_reader *reader, struct aro_entry *entry)
 
 enum aro_entry_state aro_cache_wait(struct aro_reader *reader, struct aro_entry *entry)
 {
-    atomic_fetch_or(&entry->waiters, UINT64_C(1) << reader->index);
+    atomic_fetch_or(&entry->waiters, UINT32_C(1) << reader->index % 32);
     aro_delay_point();
-    return (enum aro_entry_state)atomic_load(&entry->state);
+    return (enum aro_entry_state)(atomic_load(&entry->state) & ARO_ENTRY_STATE);
+}
+
+/*
+ * Who makes the state GONE has erased the entry; all the rest can wait for a thread that was
+ * stopped here: others help it out of the index (aro_cache_member).
+ */
+int aro_cache_erase(struct aro_reader *reader, const struct aro_id *id)
+{
+    struct aro_cache *cache = reader->cache;
+    struct aro_entry *entry = aro_cache_member(cache, id);
+    uint8_t state;
+
+    if (entry == NULL)
+        return -ENOENT;
+    state = atomic_load(&entry->state);
+    do {
+        if ((state & ARO_ENTRY_STATE) == ARO_ENTRY_GONE)
+            return -ENOENT;
+        if ((state & ~ARO_ENTRY_POSTED) != ARO_ENTRY_RESIDENT)
+            return -EBUSY;
+        aro_delay_point();
+    } while (
+        !atomic_compare_exchange_weak(&entry->state, &state, ARO_ENTRY_GONE | ARO_ENTRY_POSTED));
+    aro_delay_point();
+    aro_index_erase(cache->index, entry);
+    aro_count_sw(&reader->erased);
+    if (state & ARO_ENTRY_POSTED)
+        aro_count_sw(&reader->erased_new);
+    else
+        outbox_push(cache, entry);
+    return 0;
 }

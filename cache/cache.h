@@ -36,6 +36,10 @@ enum aro_entry_state {
     ARO_ENTRY_READING = 1,
     ARO_ENTRY_RESIDENT = 2,
     ARO_ENTRY_GONE = 3,
+    /* cache/ only: flags beside the state, so that they change with it in one step */
+    ARO_ENTRY_STATE = 0x0f,
+    ARO_ENTRY_POSTED = 0x10,    /* somebody brings it to the keeper */
+    ARO_ENTRY_INSERTING = 0x20, /* its inserter has not heard that it is in */
 };
 
 enum {
@@ -45,32 +49,37 @@ enum {
     ARO_FIND_BURST_MAX = 64, /* ids per aro_cache_find_burst */
 };
 
-/* One chunk. Readers may read the fields named here; `cache/` owns the rest of the struct. */
+/*
+ * One chunk, one cache line: a lookup that met the line has all that an answer needs. Readers may
+ * read id, data, len_bytes and state; `cache/` owns the rest. Entries stand in one array and name
+ * each other by number: place in the array + 1, 0 is nobody.
+ */
 struct aro_entry {
     alignas(64) struct aro_id id; /* constant while in the index */
     uint8_t *data;                /* ARO_CHUNK_ALIGN-aligned; capacity is len rounded up to it */
-    /*
-     * sums[i] is the folded one's-complement sum (16-bit words in memory order) of bytes
-     * [0, i * 128), and sums[ceil(len / 128)] that of the whole chunk; valid when RESIDENT.
-     */
-    uint16_t *sums;
-    uint32_t len_bytes;        /* of the chunk, 1..1 MiB */
-    _Atomic uint8_t state;     /* enum aro_entry_state; release on publication */
-    _Atomic uint8_t frequency; /* 0..ARO_FREQUENCY_MAX, relaxed */
-    uint8_t policy_queue;      /* keeper: where the eviction policy holds it; 0: nowhere */
-    /* second line: rare */
-    alignas(64) _Atomic uint64_t waiters; /* bit i: reader i wants to hear about this entry */
-    struct aro_entry *link;               /* keeper, or the publication stack */
-    struct aro_entry *policy_next;        /* eviction policy */
-    struct aro_entry *policy_prev;
-    uint64_t retire_ticket; /* keeper */
-    uint64_t pin_scan;      /* keeper: the last scan of the pins that met it */
-    uint64_t cookie;        /* of the thread that reserved it, until publication */
+    uint32_t len_bytes;           /* of the chunk, 1..1 MiB */
+    _Atomic uint8_t state;        /* enum aro_entry_state and flags; release on publication */
+    _Atomic uint8_t frequency;    /* 0..ARO_FREQUENCY_MAX, relaxed */
+    uint8_t policy_queue;         /* keeper: where the eviction policy holds it; 0: nowhere */
+    _Atomic uint32_t waiters;     /* bit i % 32: reader i wants to hear about this entry */
+    uint32_t link;                /* the next one on the way to the keeper, retired or free */
+    union {
+        struct { /* while the eviction policy holds it */
+            uint32_t policy_next;
+            uint32_t policy_prev;
+        };
+        struct { /* once retired */
+            uint32_t retire_ticket;
+            uint32_t pin_scan; /* the last scan of the pins that met it */
+        };
+    };
 };
+static_assert(sizeof(struct aro_entry) == 64, "one cache line");
 
 static inline enum aro_entry_state aro_entry_state(const struct aro_entry *entry)
 {
-    return (enum aro_entry_state)atomic_load_explicit(&entry->state, memory_order_acquire);
+    return (enum aro_entry_state)(atomic_load_explicit(&entry->state, memory_order_acquire) &
+                                  ARO_ENTRY_STATE);
 }
 
 /* A hit: remembers it; writes nothing once the entry is at its maximum. Any reader. */
@@ -99,7 +108,7 @@ struct aro_cache_stats {
     uint64_t bytes_chunks_now; /* payload of entries in the index */
     uint64_t entries_now;
     uint64_t entries_max;
-    uint64_t pinned_now; /* entries some pin holds */
+    uint64_t pinned_now; /* pins held; several may hold one entry */
     uint64_t kept_now;   /* entries that the policy may not evict */
     uint64_t bytes_kept_now;
     uint64_t retired_now;  /* unlinked, waiting for pins or a grace period */
@@ -131,8 +140,8 @@ void aro_cache_quiescent(struct aro_reader *reader);
 
 /*
  * Finds n <= ARO_FIND_BURST_MAX ids; ret[i] is the entry (READING or RESIDENT) or NULL. Returns how
- * many were found. Bytes and sums may be read once aro_entry_state said RESIDENT. The keeper may
- * unlink an entry at any moment, even before this returns (the state then says GONE); what was
+ * many were found. Bytes and sums may be read once aro_entry_state said RESIDENT. An entry may be
+ * unlinked at any moment, even before this returns (the state then says GONE: a miss); what was
  * RESIDENT stays readable for as long as the reference or a pin does. Prefetches across the burst.
  */
 unsigned aro_cache_find_burst(struct aro_reader *reader, const struct aro_id *const ids[],
@@ -156,7 +165,10 @@ void aro_cache_unpin(struct aro_reader *reader, unsigned slot);
  */
 int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32_t len_bytes,
                       struct aro_entry **ret);
-/* Bytes and sums are complete and verified: RESIDENT. Returns the waiters at that instant. */
+/*
+ * Bytes and sums are complete and verified: RESIDENT. Returns the waiters at that instant: bit i
+ * for reader i, and because readers 32 apart share a bit of the entry, some who did not ask.
+ */
 uint64_t aro_cache_publish(struct aro_reader *reader, struct aro_entry *entry);
 /* The read failed: GONE and unlinked. Returns the waiters. The entry must not be used after. */
 uint64_t aro_cache_abandon(struct aro_reader *reader, struct aro_entry *entry);
@@ -166,6 +178,12 @@ uint64_t aro_cache_abandon(struct aro_reader *reader, struct aro_entry *entry);
  * returns the state afterwards. READING: whoever publishes or abandons it will see the bit.
  */
 enum aro_entry_state aro_cache_wait(struct aro_reader *reader, struct aro_entry *entry);
+
+/*
+ * Takes a RESIDENT chunk out, kept or not. 0, -ENOENT, or -EBUSY: it is READING, or just being
+ * inserted. Never waits: the index gives it up now, the keeper its memory when it comes round.
+ */
+int aro_cache_erase(struct aro_reader *reader, const struct aro_id *id);
 
 /* ---- keeper ---- */
 
@@ -212,6 +230,14 @@ int aro_cache_remove(struct aro_cache *cache, const struct aro_id *id);
 uint64_t aro_cache_flush(struct aro_cache *cache);
 
 void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret);
+
+/*
+ * Prefix sums of an entry: [i] is the folded one's-complement sum (16-bit words in memory order) of
+ * bytes [0, i * 128), and [ceil(len / 128)] that of the whole chunk; valid when RESIDENT, written
+ * by whoever fills the chunk ([0] is set to 0 by reserve). They lie beside the region, at a place
+ * that follows from the data's. Any thread.
+ */
+uint16_t *aro_cache_sums(const struct aro_cache *cache, const struct aro_entry *entry);
 
 /* The domain that readers report to, for others who unlink things that readers use. */
 struct aro_qsbr *aro_cache_qsbr(struct aro_cache *cache);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ghosts: what was evicted not long ago, as 64-bit fingerprints in order of eviction, bounded in
- * the bytes that those chunks had and in number. A hash table over a ring. One thread.
+ * Ghosts: what was evicted not long ago, as fingerprints in order of eviction, bounded in the bytes
+ * that those chunks had and in number. A hash table over a ring: 13 bytes for each that may be
+ * remembered. A mark keeps 40 bits of the fingerprint: with 10^6 remembered, one question in a
+ * million takes another chunk's mark, and a chunk enters the main queue untested. One thread.
  */
 #ifndef ARO_CACHE_GHOST_H
 #define ARO_CACHE_GHOST_H
@@ -9,27 +11,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct aro_ghost_mark {
-    uint64_t fingerprint;
-    uint32_t len_bytes; /* 0: taken since */
-};
-
 struct aro_ghost {
-    struct aro_ghost_mark *ring;
-    uint32_t *table; /* position in the ring + 1; 0: empty; linear probing */
-    uint32_t ring_mask;
-    uint32_t table_mask;
-    uint32_t oldest; /* positions, growing without bound */
-    uint32_t next;
+    uint64_t *ring;  /* marks: 40 bits of the fingerprint, 24 of the length; 0: taken since */
+    uint32_t *table; /* position in the ring + 1 and a tag above; 0: empty; linear probing */
+    unsigned tag_shift;
+    uint32_t ring_size;
+    uint32_t table_size;
+    uint32_t oldest; /* position */
+    uint32_t count;  /* from oldest, taken ones included */
     uint64_t bytes;
     uint64_t bytes_max;
 };
 
-/* Remembers up to bytes_max and at least entries_max (to 2^30). 0 or -ENOMEM; *ghost is zeroed. */
+/* Remembers up to bytes_max and entries_max (at most 2^30). 0 or -ENOMEM; *ghost is zeroed. */
 int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries_max);
 void aro_ghost_fini(struct aro_ghost *ghost);
 
-/* Remembers a chunk (len_bytes > 0) and forgets the oldest to stay within bounds. */
+/* Remembers a chunk (len_bytes > 0; from 16 MiB on it counts as that) and forgets the oldest to
+ * stay within bounds. */
 void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_bytes);
 /* Was it remembered? It is not any more. */
 bool aro_ghost_take(struct aro_ghost *ghost, uint64_t fingerprint);

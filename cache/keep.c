@@ -18,7 +18,7 @@ void aro_keep_forget(struct aro_cache *cache, struct aro_entry *entry)
 
 int aro_cache_keep(struct aro_cache *cache, const struct aro_id *id)
 {
-    struct aro_entry *entry = aro_index_find(cache->index, id);
+    struct aro_entry *entry = aro_cache_member(cache, id);
 
     if (entry == NULL)
         return -ENOENT;
@@ -35,7 +35,7 @@ int aro_cache_keep(struct aro_cache *cache, const struct aro_id *id)
 
 int aro_cache_unkeep(struct aro_cache *cache, const struct aro_id *id)
 {
-    struct aro_entry *entry = aro_index_find(cache->index, id);
+    struct aro_entry *entry = aro_cache_member(cache, id);
 
     if (entry == NULL || entry->policy_queue != ARO_QUEUE_KEPT)
         return -ENOENT;

@@ -2,9 +2,8 @@
 /*
  * The keeper's side: fills, removal, eviction and housekeeping.
  *
- * Every entry that was in the index reaches reclaim.c exactly once: taken out of the policy here,
- * or found GONE in the inbox. An entry that a reader published but whose way through the outbox
- * has not ended yet can be unlinked like any other; it is retired when it arrives.
+ * Every entry that was in the index reaches reclaim.c exactly once: unlinked here, or found GONE in
+ * the inbox - abandoned, erased by a reader, or unlinked by us before we had seen it.
  */
 #include "cache/state.h"
 
@@ -79,20 +78,22 @@ void aro_cache_discard(struct aro_cache *cache, struct aro_entry *entry)
 
 /* ---- unlinking ---- */
 
-/* Out of the index, then GONE. */
-static void entry_unlink(struct aro_cache *cache, struct aro_entry *entry)
+/* GONE, then out of the index. False: a reader was first, and the entry comes by the inbox. */
+static bool entry_unlink(struct aro_cache *cache, struct aro_entry *entry, uint8_t flags)
 {
-    bool erased = aro_index_erase(cache->index, entry);
+    uint8_t state = ARO_ENTRY_RESIDENT | flags;
 
-    assert(erased);
-    (void)erased;
+    if (!atomic_compare_exchange_strong(&entry->state, &state, ARO_ENTRY_GONE | flags))
+        return false;
     aro_delay_point();
-    atomic_store(&entry->state, ARO_ENTRY_GONE);
+    aro_index_erase(cache->index, entry);
+    return true;
 }
 
 void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
 {
-    entry_unlink(cache, entry);
+    if (!entry_unlink(cache, entry, 0))
+        return;
     cache->evicted++;
     aro_reclaim_retire(cache, entry);
 }
@@ -107,19 +108,29 @@ static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
         aro_keeper_drop(cache, entry); /* not worth keeping */
 }
 
-static void entry_remove(struct aro_cache *cache, struct aro_entry *entry)
+/* The policy, or the list of the kept, knows it no more. */
+static void entry_forget(struct aro_cache *cache, struct aro_entry *entry)
 {
-    entry_unlink(cache, entry);
-    cache->removed++;
-    if (entry->policy_queue == 0) { /* still on its way to the inbox: retired there */
-        cache->admitted++;
-        return;
-    }
     if (entry->policy_queue == ARO_QUEUE_KEPT)
         aro_keep_forget(cache, entry);
-    else
+    else if (entry->policy_queue != 0)
         cache->policy->ops->remove(cache->policy, entry);
+}
+
+/* False: a reader was first. */
+static bool entry_remove(struct aro_cache *cache, struct aro_entry *entry)
+{
+    bool is_new = entry->policy_queue == 0; /* still on its way to the inbox: retired there */
+
+    if (!entry_unlink(cache, entry, is_new ? ARO_ENTRY_POSTED : 0))
+        return false;
+    cache->removed++;
+    cache->admitted += is_new;
+    if (is_new)
+        return true;
+    entry_forget(cache, entry);
     aro_reclaim_retire(cache, entry);
+    return true;
 }
 
 /* ---- the inbox ---- */
@@ -127,32 +138,38 @@ static void entry_remove(struct aro_cache *cache, struct aro_entry *entry)
 /* Takes the whole outbox (acquire: pairs with each push) behind what is left in the inbox. */
 static void inbox_fetch(struct aro_cache *cache)
 {
-    struct aro_entry *newest = atomic_exchange(&cache->outbox, NULL);
-    struct aro_entry *oldest = NULL;
-    struct aro_entry **end = &cache->inbox;
+    uint32_t newest = atomic_exchange(&cache->outbox, 0);
+    uint32_t oldest = 0;
+    uint32_t *end = &cache->inbox;
 
-    while (newest != NULL) {
-        struct aro_entry *next = newest->link;
-        newest->link = oldest;
+    while (newest != 0) {
+        struct aro_entry *entry = aro_entry_by(cache->entries.array, newest);
+        uint32_t next = entry->link;
+        entry->link = oldest;
         oldest = newest;
         newest = next;
     }
-    while (*end != NULL)
-        end = &(*end)->link;
+    while (*end != 0)
+        end = &aro_entry_by(cache->entries.array, *end)->link;
     *end = oldest;
 }
 
 static void inbox_drain(struct aro_cache *cache, unsigned work_max)
 {
-    if (cache->inbox == NULL)
+    if (cache->inbox == 0)
         inbox_fetch(cache);
-    while (cache->inbox != NULL && work_max-- > 0) {
-        struct aro_entry *entry = cache->inbox;
-        cache->inbox = entry->link;
-        if (aro_entry_state(entry) == ARO_ENTRY_RESIDENT)
+    while (cache->inbox != 0 && work_max-- > 0) {
+        struct aro_entry *entry = aro_entry_by(cache->entries.array, cache->inbox);
+        uint8_t state;
+        cache->inbox = entry->link; /* read before a reader may push it again */
+        aro_delay_point();
+        state = atomic_fetch_and(&entry->state, (uint8_t)~ARO_ENTRY_POSTED);
+        if ((state & ARO_ENTRY_STATE) == ARO_ENTRY_RESIDENT) {
             entry_admit(cache, entry);
-        else
+        } else {
+            entry_forget(cache, entry);
             aro_reclaim_retire(cache, entry);
+        }
     }
 }
 
@@ -167,14 +184,19 @@ static void inbox_empty(struct aro_cache *cache)
 
 int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry)
 {
+    uint16_t *sums = aro_cache_sums(cache, entry);
     struct aro_entry *member;
     int rc;
 
-    entry->sums[0] = 0;
-    aro_sums_extend(entry->sums, 0, entry->data, entry->len_bytes);
-    atomic_store_explicit(&entry->state, ARO_ENTRY_RESIDENT, memory_order_relaxed);
+    sums[0] = 0;
+    aro_sums_extend(sums, 0, entry->data, entry->len_bytes);
+    aro_cache_member(cache, &entry->id); /* one that is GONE already is not in the way */
+    atomic_store_explicit(&entry->state, ARO_ENTRY_RESIDENT | ARO_ENTRY_INSERTING,
+                          memory_order_relaxed);
     rc = aro_index_insert(cache->index, entry, &member); /* releases bytes, sums and state */
     if (rc == 0) {
+        atomic_fetch_and(&entry->state, (uint8_t)~ARO_ENTRY_INSERTING); /* readers may erase it */
+        aro_delay_point();
         entry_admit(cache, entry);
         return 0;
     }
@@ -186,14 +208,13 @@ int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry)
 
 int aro_cache_remove(struct aro_cache *cache, const struct aro_id *id)
 {
-    struct aro_entry *entry = aro_index_find(cache->index, id);
+    struct aro_entry *entry = aro_cache_member(cache, id);
 
     if (entry == NULL)
         return -ENOENT;
     if (aro_entry_state(entry) == ARO_ENTRY_READING)
         return -EBUSY;
-    entry_remove(cache, entry);
-    return 0;
+    return entry_remove(cache, entry) ? 0 : -ENOENT;
 }
 
 uint64_t aro_cache_flush(struct aro_cache *cache)
@@ -203,10 +224,8 @@ uint64_t aro_cache_flush(struct aro_cache *cache)
     inbox_empty(cache);
     for (uint32_t i = 0; i < cache->entries.fresh; i++) {
         struct aro_entry *entry = &cache->entries.array[i];
-        if (entry->policy_queue == 0 || entry->policy_queue == ARO_QUEUE_KEPT)
-            continue;
-        entry_remove(cache, entry);
-        removed++;
+        if (entry->policy_queue != 0 && entry->policy_queue <= ARO_QUEUE_POLICY_MAX)
+            removed += entry_remove(cache, entry);
     }
     return removed;
 }
@@ -238,7 +257,7 @@ bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max)
     more = evict_run(cache, work_max);
     more |= aro_reclaim_run(cache, work_max);
     more |= aro_restock_run(cache, work_max);
-    return more || cache->inbox != NULL;
+    return more || cache->inbox != 0;
 }
 
 /*
@@ -248,7 +267,7 @@ bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max)
 bool aro_cache_wanting(const struct aro_cache *cache)
 {
     return atomic_load_explicit(&cache->stock_used, memory_order_relaxed) ||
-           atomic_load_explicit(&cache->outbox, memory_order_relaxed) != NULL ||
+           atomic_load_explicit(&cache->outbox, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&cache->starved, memory_order_relaxed);
 }
 
@@ -275,6 +294,8 @@ void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret)
         const struct aro_reader *reader = cache->reader[i];
         stats.stock_empty += atomic_load_explicit(&reader->stock_empty, memory_order_relaxed);
         stats.index_full += atomic_load_explicit(&reader->index_full, memory_order_relaxed);
+        stats.removed += atomic_load_explicit(&reader->erased, memory_order_relaxed);
+        stats.admitted += atomic_load_explicit(&reader->erased_new, memory_order_relaxed);
         stats.abandoned += atomic_load_explicit(&reader->abandoned, memory_order_relaxed);
     }
     *ret = stats;

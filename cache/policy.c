@@ -19,13 +19,15 @@ const struct aro_policy_ops *aro_policy_named(const char *name)
 
 /* ---- a single queue ---- */
 
-struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops)
+struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops,
+                                            const struct aro_policy_config *config)
 {
     struct aro_policy_single *single = calloc(1, sizeof(*single));
 
     if (single == NULL)
         return NULL;
     single->policy.ops = ops;
+    single->policy.array = config->entries;
     return &single->policy;
 }
 
@@ -48,7 +50,7 @@ bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry,
     (void)recalled;
     entry->policy_queue = QUEUE_SINGLE;
     atomic_store_explicit(&entry->frequency, 0, memory_order_relaxed);
-    aro_policy_queue_push(&single->queue, entry);
+    aro_policy_push(policy, &single->queue, entry);
     policy->bytes += entry->len_bytes;
     policy->entries++;
     return true;
@@ -58,9 +60,9 @@ void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry
 {
     struct aro_policy_single *single = (struct aro_policy_single *)policy;
 
-    if (single->hand == entry)
+    if (single->hand == aro_entry_number(policy->array, entry))
         single->hand = entry->policy_next;
-    aro_policy_queue_unlink(&single->queue, entry);
+    aro_policy_unlink(policy, &single->queue, entry);
     entry->policy_queue = 0;
     policy->bytes -= entry->len_bytes;
     policy->entries--;

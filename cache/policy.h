@@ -11,25 +11,27 @@
  *             instead, where a policy has it
  *
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
- * (0: not admitted), policy_next, policy_prev. One thread: the keeper.
+ * (0: not admitted), policy_next, policy_prev: numbers of entries. One thread: the keeper.
  */
 #ifndef ARO_CACHE_POLICY_H
 #define ARO_CACHE_POLICY_H
 
-#include "cache/cache.h"
+#include "cache/entries.h"
 
 struct aro_policy_config {
-    uint64_t capacity_bytes; /* sum of len_bytes that the cache is expected to hold */
-    uint64_t small_bytes;    /* s3fifo: size of the small queue; 0: a tenth of the capacity */
-    uint32_t entries_max;    /* admitted at once; also bounds what is remembered of evicted ones */
+    struct aro_entry *entries; /* the array that admitted entries stand in; not owned */
+    uint64_t capacity_bytes;   /* sum of len_bytes that the cache is expected to hold */
+    uint64_t small_bytes;      /* s3fifo: size of the small queue; 0: a tenth of the capacity */
+    uint32_t entries_max; /* admitted at once; also bounds what is remembered of evicted ones */
     uint64_t seed;
 };
 
 /* Every policy begins with this. */
 struct aro_policy {
     const struct aro_policy_ops *ops;
-    uint64_t bytes;   /* sum of len_bytes of admitted entries */
-    uint32_t entries; /* how many there are */
+    struct aro_entry *array; /* constant: what numbers of entries refer to */
+    uint64_t bytes;          /* sum of len_bytes of admitted entries */
+    uint32_t entries;        /* how many there are */
     /* of the capacity: taken by entries that were given to it and are kept elsewhere now; keeper */
     uint64_t withheld_bytes;
 };
@@ -61,31 +63,41 @@ const struct aro_policy_ops *aro_policy_named(const char *name);
 /* ---- for policies: a queue through policy_next and policy_prev, oldest first ---- */
 
 struct aro_policy_queue {
-    struct aro_entry *oldest;
-    struct aro_entry *newest;
+    uint32_t oldest; /* numbers */
+    uint32_t newest;
     uint64_t bytes;
 };
 
-static inline void aro_policy_queue_push(struct aro_policy_queue *queue, struct aro_entry *entry)
+static inline struct aro_entry *aro_policy_oldest(const struct aro_policy *policy,
+                                                  const struct aro_policy_queue *queue)
 {
-    entry->policy_next = NULL;
+    return aro_entry_by(policy->array, queue->oldest);
+}
+
+static inline void aro_policy_push(const struct aro_policy *policy, struct aro_policy_queue *queue,
+                                   struct aro_entry *entry)
+{
+    uint32_t number = aro_entry_number(policy->array, entry);
+
+    entry->policy_next = 0;
     entry->policy_prev = queue->newest;
-    if (queue->newest != NULL)
-        queue->newest->policy_next = entry;
+    if (queue->newest != 0)
+        aro_entry_by(policy->array, queue->newest)->policy_next = number;
     else
-        queue->oldest = entry;
-    queue->newest = entry;
+        queue->oldest = number;
+    queue->newest = number;
     queue->bytes += entry->len_bytes;
 }
 
-static inline void aro_policy_queue_unlink(struct aro_policy_queue *queue, struct aro_entry *entry)
+static inline void aro_policy_unlink(const struct aro_policy *policy,
+                                     struct aro_policy_queue *queue, struct aro_entry *entry)
 {
-    if (entry->policy_prev != NULL)
-        entry->policy_prev->policy_next = entry->policy_next;
+    if (entry->policy_prev != 0)
+        aro_entry_by(policy->array, entry->policy_prev)->policy_next = entry->policy_next;
     else
         queue->oldest = entry->policy_next;
-    if (entry->policy_next != NULL)
-        entry->policy_next->policy_prev = entry->policy_prev;
+    if (entry->policy_next != 0)
+        aro_entry_by(policy->array, entry->policy_next)->policy_prev = entry->policy_prev;
     else
         queue->newest = entry->policy_prev;
     queue->bytes -= entry->len_bytes;
@@ -96,10 +108,11 @@ static inline void aro_policy_queue_unlink(struct aro_policy_queue *queue, struc
 struct aro_policy_single {
     struct aro_policy policy;
     struct aro_policy_queue queue;
-    struct aro_entry *hand; /* sieve: the next to be looked at; NULL: the oldest */
+    uint32_t hand; /* sieve: number of the next to be looked at; 0: the oldest */
 };
 
-struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops);
+struct aro_policy *aro_policy_single_create(const struct aro_policy_ops *ops,
+                                            const struct aro_policy_config *config);
 void aro_policy_single_destroy(struct aro_policy *policy);
 bool aro_policy_single_recall(struct aro_policy *policy, const struct aro_id *id);
 bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled);

@@ -4,13 +4,13 @@
 
 static struct aro_policy *fifo_create(const struct aro_policy_config *config)
 {
-    (void)config;
-    return aro_policy_single_create(&aro_policy_fifo);
+    return aro_policy_single_create(&aro_policy_fifo, config);
 }
 
 static struct aro_entry *fifo_evict(struct aro_policy *policy)
 {
-    struct aro_entry *victim = ((struct aro_policy_single *)policy)->queue.oldest;
+    struct aro_policy_single *fifo = (struct aro_policy_single *)policy;
+    struct aro_entry *victim = aro_policy_oldest(policy, &fifo->queue);
 
     if (victim != NULL)
         aro_policy_single_remove(policy, victim);

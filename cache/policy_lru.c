@@ -8,16 +8,15 @@
 
 static struct aro_policy *lru_create(const struct aro_policy_config *config)
 {
-    (void)config;
-    return aro_policy_single_create(&aro_policy_lru);
+    return aro_policy_single_create(&aro_policy_lru, config);
 }
 
 static void lru_hit(struct aro_policy *policy, struct aro_entry *entry)
 {
     struct aro_policy_single *lru = (struct aro_policy_single *)policy;
 
-    aro_policy_queue_unlink(&lru->queue, entry);
-    aro_policy_queue_push(&lru->queue, entry);
+    aro_policy_unlink(policy, &lru->queue, entry);
+    aro_policy_push(policy, &lru->queue, entry);
 }
 
 /* Readers may touch entries as fast as this looks at them: one round, then the oldest goes. */
@@ -26,13 +25,13 @@ static struct aro_entry *lru_evict(struct aro_policy *policy)
     struct aro_policy_single *lru = (struct aro_policy_single *)policy;
 
     for (uint32_t looked = 0; looked < policy->entries; looked++) {
-        struct aro_entry *entry = lru->queue.oldest;
+        struct aro_entry *entry = aro_policy_oldest(policy, &lru->queue);
         if (atomic_load_explicit(&entry->frequency, memory_order_relaxed) == 0)
             break;
         atomic_store_explicit(&entry->frequency, 0, memory_order_relaxed);
         lru_hit(policy, entry);
     }
-    struct aro_entry *victim = lru->queue.oldest;
+    struct aro_entry *victim = aro_policy_oldest(policy, &lru->queue);
     if (victim != NULL)
         aro_policy_single_remove(policy, victim);
     return victim;

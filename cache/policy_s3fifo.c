@@ -43,10 +43,12 @@ static struct aro_policy *s3fifo_create(const struct aro_policy_config *config)
     if (s3fifo == NULL)
         return NULL;
     s3fifo->policy.ops = &aro_policy_s3fifo;
+    s3fifo->policy.array = config->entries;
     s3fifo->small_bytes = config->small_bytes ? config->small_bytes : config->capacity_bytes / 10;
     s3fifo->main_bytes = config->capacity_bytes - s3fifo->small_bytes;
     s3fifo->seed = config->seed;
-    if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9, config->entries_max) != 0) {
+    if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9,
+                       (uint32_t)((uint64_t)config->entries_max * 9 / 10)) != 0) {
         s3fifo_destroy(&s3fifo->policy);
         return NULL;
     }
@@ -58,7 +60,7 @@ static void enqueue(struct s3fifo *s3fifo, enum queue_name name, struct aro_entr
 {
     entry->policy_queue = (uint8_t)name;
     atomic_store_explicit(&entry->frequency, frequency, memory_order_relaxed);
-    aro_policy_queue_push(&s3fifo->queue[name], entry);
+    aro_policy_push(&s3fifo->policy, &s3fifo->queue[name], entry);
 }
 
 static bool s3fifo_recall(struct aro_policy *policy, const struct aro_id *id)
@@ -84,7 +86,7 @@ static void s3fifo_remove(struct aro_policy *policy, struct aro_entry *entry)
 {
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
 
-    aro_policy_queue_unlink(&s3fifo->queue[entry->policy_queue], entry);
+    aro_policy_unlink(policy, &s3fifo->queue[entry->policy_queue], entry);
     entry->policy_queue = 0;
     policy->bytes -= entry->len_bytes;
     policy->entries--;
@@ -96,13 +98,13 @@ static struct aro_entry *main_evict(struct s3fifo *s3fifo)
     struct aro_policy_queue *queue = &s3fifo->queue[QUEUE_MAIN];
     struct aro_entry *entry;
 
-    while ((entry = queue->oldest) != NULL) {
+    while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency == 0) {
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
-        aro_policy_queue_unlink(queue, entry);
+        aro_policy_unlink(&s3fifo->policy, queue, entry);
         enqueue(s3fifo, QUEUE_MAIN, entry, (uint8_t)(frequency - 1));
     }
     return entry;
@@ -113,14 +115,14 @@ static struct aro_entry *small_evict(struct s3fifo *s3fifo)
     struct aro_policy_queue *queue = &s3fifo->queue[QUEUE_SMALL];
     struct aro_entry *entry;
 
-    while ((entry = queue->oldest) != NULL) {
+    while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency < PROMOTE_HITS) {
             aro_ghost_add(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed), entry->len_bytes);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
-        aro_policy_queue_unlink(queue, entry);
+        aro_policy_unlink(&s3fifo->policy, queue, entry);
         enqueue(s3fifo, QUEUE_MAIN, entry, 0);
     }
     return entry;

@@ -8,21 +8,22 @@
 
 static struct aro_policy *sieve_create(const struct aro_policy_config *config)
 {
-    (void)config;
-    return aro_policy_single_create(&aro_policy_sieve);
+    return aro_policy_single_create(&aro_policy_sieve, config);
 }
 
 /* Readers may mark entries as fast as the hand passes: one round, then the next one goes. */
 static struct aro_entry *sieve_evict(struct aro_policy *policy)
 {
     struct aro_policy_single *sieve = (struct aro_policy_single *)policy;
-    struct aro_entry *at = sieve->hand != NULL ? sieve->hand : sieve->queue.oldest;
+    struct aro_entry *at =
+        aro_entry_by(policy->array, sieve->hand != 0 ? sieve->hand : sieve->queue.oldest);
 
     for (uint32_t looked = 0; looked < policy->entries; looked++) {
         if (atomic_load_explicit(&at->frequency, memory_order_relaxed) == 0)
             break;
         atomic_store_explicit(&at->frequency, 0, memory_order_relaxed);
-        at = at->policy_next != NULL ? at->policy_next : sieve->queue.oldest;
+        at = aro_entry_by(policy->array,
+                          at->policy_next != 0 ? at->policy_next : sieve->queue.oldest);
     }
     if (at == NULL)
         return NULL;

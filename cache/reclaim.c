@@ -19,25 +19,27 @@
 static void list_push(const struct aro_cache *cache, struct aro_entry_list *list,
                       struct aro_entry *entry)
 {
-    entry->link = NULL;
-    if (list->last != NULL)
-        list->last->link = entry;
+    uint32_t number = aro_entry_number(cache->entries.array, entry);
+
+    entry->link = 0;
+    if (list->last != 0)
+        aro_entry_by(cache->entries.array, list->last)->link = number;
     else
-        list->first = entry;
-    list->last = entry;
+        list->first = number;
+    list->last = number;
     list->entries++;
     list->bytes += aro_entries_bytes(&cache->entries, entry);
 }
 
 static struct aro_entry *list_pop(const struct aro_cache *cache, struct aro_entry_list *list)
 {
-    struct aro_entry *entry = list->first;
+    struct aro_entry *entry = aro_entry_by(cache->entries.array, list->first);
 
     if (entry == NULL)
         return NULL;
     list->first = entry->link;
-    if (list->first == NULL)
-        list->last = NULL;
+    if (list->first == 0)
+        list->last = 0;
     list->entries--;
     list->bytes -= aro_entries_bytes(&cache->entries, entry);
     return entry;
@@ -48,24 +50,28 @@ void aro_reclaim_retire(struct aro_cache *cache, struct aro_entry *entry)
     list_push(cache, &cache->limbo, entry);
 }
 
-/* Marks every pinned entry with a new scan number. Returns how many different ones there are. */
+/*
+ * Marks every held entry that some pin holds with a new scan number; others' lines stay as they
+ * are. Returns the number of pins. A mark of 2^32 scans ago would keep an entry for one scan more.
+ */
 static uint64_t pins_scan(struct aro_cache *cache)
 {
-    uint64_t scan = ++cache->pin_scans;
-    uint64_t pinned = 0;
+    uint32_t scan = ++cache->pin_scans;
+    uint64_t pins = 0;
 
     for (unsigned r = 0; r < cache->readers; r++) {
         const struct aro_reader *reader = cache->reader[r];
         for (uint32_t i = 0; i < reader->pins; i++) {
             /* pairs with the release of the unpin: what the reader read, it has read */
             struct aro_entry *entry = atomic_load_explicit(&reader->pin[i], memory_order_acquire);
-            if (entry == NULL || entry->pin_scan == scan)
+            if (entry == NULL)
                 continue;
-            entry->pin_scan = scan;
-            pinned++;
+            pins++;
+            if (entry->policy_queue == ARO_QUEUE_HELD)
+                entry->pin_scan = scan;
         }
     }
-    return pinned;
+    return pins;
 }
 
 static void limbo_close(struct aro_cache *cache)
@@ -73,13 +79,22 @@ static void limbo_close(struct aro_cache *cache)
     struct aro_entry *entry;
     uint64_t ticket;
 
-    if (cache->limbo.first == NULL)
+    if (cache->limbo.first == 0)
         return;
     ticket = aro_qsbr_start(&cache->qsbr);
+    cache->newest_ticket = ticket;
     while ((entry = list_pop(cache, &cache->limbo)) != NULL) {
-        entry->retire_ticket = ticket;
+        entry->retire_ticket = (uint32_t)ticket;
         list_push(cache, &cache->waiting, entry);
     }
+}
+
+/* The whole ticket: it is less than 2^32 tickets old. */
+static uint64_t ticket_of(const struct aro_cache *cache, const struct aro_entry *entry)
+{
+    uint64_t newest = cache->newest_ticket;
+
+    return newest - (uint32_t)((uint32_t)newest - entry->retire_ticket);
 }
 
 static unsigned waiting_pass(struct aro_cache *cache, unsigned work_max)
@@ -88,12 +103,17 @@ static unsigned waiting_pass(struct aro_cache *cache, unsigned work_max)
     struct aro_entry *entry;
     unsigned moved = 0;
 
-    while ((entry = cache->waiting.first) != NULL && moved < work_max) {
+    while (cache->waiting.first != 0 && moved < work_max) {
+        uint64_t ticket;
+        entry = aro_entry_by(cache->entries.array, cache->waiting.first);
+        ticket = ticket_of(cache, entry);
         aro_delay_point();
-        if (entry->retire_ticket > passed && !aro_qsbr_passed(&cache->qsbr, entry->retire_ticket))
+        if (ticket > passed && !aro_qsbr_passed(&cache->qsbr, ticket))
             break;
-        passed = entry->retire_ticket;
+        passed = ticket;
         list_pop(cache, &cache->waiting);
+        entry->policy_queue = ARO_QUEUE_HELD;
+        entry->pin_scan = cache->pin_scans;
         list_push(cache, &cache->held, entry);
         moved++;
     }
@@ -105,7 +125,7 @@ static void held_free(struct aro_cache *cache)
     struct aro_entry_list still = {0};
     struct aro_entry *entry;
 
-    if (cache->held.first == NULL)
+    if (cache->held.first == 0)
         return;
     pins_scan(cache);
     while ((entry = list_pop(cache, &cache->held)) != NULL) {

@@ -8,6 +8,17 @@
  *   restock.c  the readers' stock within its budget
  *   keep.c     entries that the policy may not evict
  *
+ * An entry's state changes by CAS or exchange, together with its flags, so that whoever made it
+ * GONE is one thread, and whether somebody brings it to the keeper is never in doubt:
+ *
+ *     READING -> RESIDENT+POSTED     publish; the owner pushes it into the outbox
+ *     READING -> GONE+POSTED         abandon; likewise
+ *     RESIDENT+INSERTING -> RESIDENT the keeper's insert is over
+ *     +POSTED -> without             the keeper took it from the inbox
+ *     RESIDENT -> GONE               the keeper unlinked it, and retires it
+ *     RESIDENT -> GONE+POSTED        a reader erased it, and pushes it into the outbox
+ *     RESIDENT+POSTED -> GONE+POSTED either, before the keeper had seen it: it is on its way
+ *
  * Who writes what: [r] the reader that owns it, [k] the keeper, [a] anybody; the rest is constant
  * after create.
  */
@@ -22,7 +33,10 @@
 enum {
     ARO_READERS_MAX = 63,
     ARO_PINS_MAX = 1 << 20, /* per reader */
-    ARO_QUEUE_KEPT = 0xff,  /* policy_queue of a kept entry: no policy has so many */
+    /* policy_queue of entries that no policy holds: */
+    ARO_QUEUE_POLICY_MAX = 0x0f,
+    ARO_QUEUE_KEPT = 0x10,
+    ARO_QUEUE_HELD = 0x11, /* retired and unreachable, but for pins */
 };
 
 struct aro_reader {
@@ -33,13 +47,15 @@ struct aro_reader {
     alignas(64) _Atomic uint64_t stock_empty;
     _Atomic uint64_t index_full;
     _Atomic uint64_t abandoned;
+    _Atomic uint64_t erased;
+    _Atomic uint64_t erased_new; /* of these, before the keeper had seen them */
     struct aro_stock stock[ARO_STOCK_CLASSES];
     alignas(64) _Atomic(struct aro_entry *) pin[]; /* [r] read by the keeper */
 };
 
 struct aro_entry_list {
-    struct aro_entry *first;
-    struct aro_entry *last;
+    uint32_t first; /* numbers, by link */
+    uint32_t last;
     uint64_t entries;
     uint64_t bytes; /* memory */
 };
@@ -51,8 +67,8 @@ struct aro_cache {
     uint32_t pins_per_reader;
     struct aro_qsbr qsbr;
 
-    /* [a] entries that readers published or gave up, newest first */
-    alignas(64) _Atomic(struct aro_entry *) outbox;
+    /* [a] entries that readers published or gave up, newest first, by number */
+    alignas(64) _Atomic uint32_t outbox;
     /* [a] set: some stock changed since the last housekeeping */
     alignas(64) _Atomic bool stock_used;
     _Atomic bool starved; /* [k] housekeeping could not finish for want of memory */
@@ -60,10 +76,11 @@ struct aro_cache {
     /* [k] all below */
     alignas(64) struct aro_entries entries;
     struct aro_policy *policy;
-    struct aro_entry *inbox; /* from the outbox, oldest first, still to be admitted */
+    uint32_t inbox; /* from the outbox, oldest first, still to be looked at */
     /* unlinked: limbo (no ticket yet) -> waiting (for a grace period) -> held (by pins) -> free */
     struct aro_entry_list limbo, waiting, held;
-    uint64_t pin_scans;
+    uint32_t pin_scans;
+    uint64_t newest_ticket;
     uint64_t wanted_bytes; /* keep so much free; more after an allocation failed */
     uint64_t spare_bytes;  /* the usual wanted_bytes */
     uint32_t spare_entries;
@@ -102,9 +119,17 @@ bool aro_restock_run(struct aro_cache *cache, unsigned work_max);
 /* The entry leaves the cache: it is kept no more. */
 void aro_keep_forget(struct aro_cache *cache, struct aro_entry *entry);
 
+/* ---- cache.c ---- */
+
+/*
+ * The member with this id, or NULL. One that is GONE is helped out of the index first: whoever was
+ * about to take it out may have been stopped.
+ */
+struct aro_entry *aro_cache_member(const struct aro_cache *cache, const struct aro_id *id);
+
 /* ---- keeper.c ---- */
 
-/* Out of the index by the policy's will; the policy does not know it (any more). */
+/* Out of the index by the policy's will, unless a reader was first; the policy does not know it. */
 void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry);
 /* An entry from the arena; on failure raises wanted_bytes so that eviction makes room. */
 struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_bytes);

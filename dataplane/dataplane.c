@@ -92,6 +92,7 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
 
     lcore->dataplane = dataplane;
     lcore->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);
+    lcore->cache = config->cache;
     lcore->store = config->store;
     lcore->region = config->region;
     lcore->region_bytes = config->region_bytes;

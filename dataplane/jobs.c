@@ -72,6 +72,7 @@ struct aro_job *aro_job_take(struct aro_lcore *lcore, struct aro_entry *entry)
         return NULL;
     job = &jobs->job[jobs->free_number[--jobs->free_count]];
     job->entry = entry;
+    job->sums = aro_cache_sums(lcore->cache, entry);
     job->handed_out = 0;
     job->freed_here = 0;
     atomic_store_explicit(&job->freed_elsewhere, 0, memory_order_relaxed);

@@ -40,6 +40,7 @@ struct aro_job {
     /* what sending a slice touches */
     alignas(64) struct aro_entry *entry; /* pinned while not FREE */
     struct aro_queue *queue;             /* it came by and goes back by */
+    const uint16_t *sums;                /* prefix sums of the chunk */
     uint64_t mask;                       /* slices still to send, from first */
     uint32_t udp_sum; /* one's-complement sum of what is the same in every slice of this turn */
     uint16_t first;

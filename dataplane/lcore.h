@@ -46,12 +46,13 @@ struct aro_lcore {
     alignas(64) uint64_t now_tsc; /* read once per turn */
     uint64_t tsc_per_us;          /* constant */
     struct aro_reader *reader;
-    struct aro_disk_reader *disk; /* NULL: no store, or io_uring refused */
-    struct aro_store *store;      /* constant; NULL: memory only */
-    unsigned index;               /* constant: 0.. within the data plane */
-    unsigned queues;              /* constant */
-    uint32_t idle_turns;          /* since the last work, as far as polling goes */
-    uint32_t idle_rests;          /* since then */
+    struct aro_disk_reader *disk;  /* NULL: no store, or io_uring refused */
+    const struct aro_cache *cache; /* constant */
+    struct aro_store *store;       /* constant; NULL: memory only */
+    unsigned index;                /* constant: 0.. within the data plane */
+    unsigned queues;               /* constant */
+    uint32_t idle_turns;           /* since the last work, as far as polling goes */
+    uint32_t idle_rests;           /* since then */
     uint64_t idle_from_tsc;
     uint32_t idle_sleep_us_max; /* constant */
     bool idle_poll;             /* constant: never sleep */

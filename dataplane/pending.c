@@ -286,7 +286,8 @@ unsigned aro_reads_reap(struct aro_lcore *lcore)
             continue;
         }
         read->entry->len_bytes = place->len_bytes;
-        aro_verify_begin(&read->verify, &read->id, place, read->entry->data, read->entry->sums);
+        aro_verify_begin(&read->verify, &read->id, place, read->entry->data,
+                         aro_cache_sums(lcore->cache, read->entry));
         pending->verifying[pending->verify_tail++ & pending->verify_mask] =
             (uint32_t)done[i].cookie;
     }

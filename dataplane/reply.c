@@ -190,8 +190,8 @@ static void slice_header(const struct aro_job *job, struct rte_mbuf *packet, uin
         checksum_by_device(job, packet, header, udp);
     else
         checksum_by_sums(job, udp, index,
-                         aro_sums_between(entry->sums[offset / ARO_SUM_STEP],
-                                          entry->sums[(end + ARO_SUM_STEP - 1) / ARO_SUM_STEP]));
+                         aro_sums_between(job->sums[offset / ARO_SUM_STEP],
+                                          job->sums[(end + ARO_SUM_STEP - 1) / ARO_SUM_STEP]));
     packet->data_len = job->header_bytes;
     packet->pkt_len = job->header_bytes;
     *ret_offset = offset;

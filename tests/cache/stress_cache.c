@@ -44,7 +44,7 @@ struct pin {
 };
 
 struct tally {
-    uint64_t found, checked, published, abandoned, joined, woken, no_stock, loops;
+    uint64_t found, checked, published, abandoned, joined, woken, erased, no_stock, loops;
 };
 
 struct actor {
@@ -128,6 +128,11 @@ static void word_check(const struct aro_entry *entry, unsigned number, uint32_t 
     REQUIRE(memcmp(entry->data + at, &word, len - at < 8 ? len - at : 8) == 0);
 }
 
+static uint16_t *sums_of(const struct actor *actor, const struct aro_entry *entry)
+{
+    return aro_cache_sums(actor->stress->cache, entry);
+}
+
 /* First, last and some words, one prefix sum: cheap enough for every hit. */
 static void chunk_check(struct actor *actor, const struct aro_entry *entry, unsigned number)
 {
@@ -147,7 +152,7 @@ static void chunk_check(struct actor *actor, const struct aro_entry *entry, unsi
     aro_sums_extend(sums, 0, entry->data + step * ARO_SUM_STEP,
                     len - step * ARO_SUM_STEP < ARO_SUM_STEP ? len - step * ARO_SUM_STEP
                                                              : ARO_SUM_STEP);
-    between = aro_sums_between(entry->sums[step], entry->sums[step + 1]);
+    between = aro_sums_between(sums_of(actor, entry)[step], sums_of(actor, entry)[step + 1]);
     REQUIRE(between % 0xffff == sums[1] % 0xffff);
     actor->tally.checked++;
 }
@@ -206,7 +211,7 @@ static void read_end(struct actor *actor, struct aro_entry **read)
         actor->tally.abandoned++;
     } else {
         chunk_fill(entry, number, false);
-        aro_sums_extend(entry->sums, 0, entry->data, entry->len_bytes);
+        aro_sums_extend(sums_of(actor, entry), 0, entry->data, entry->len_bytes);
         REQUIRE(atomic_fetch_sub(&actor->stress->reading[number], 1) == 1);
         waiters = aro_cache_publish(actor->reader, entry);
         actor->tally.published++;
@@ -298,6 +303,16 @@ static void look_up(struct actor *actor)
     }
 }
 
+/* Whatever others do with it at this moment. */
+static void erase(struct actor *actor, unsigned number)
+{
+    struct aro_id id = id_of(number);
+    int rc = aro_cache_erase(actor->reader, &id);
+
+    REQUIRE(rc == 0 || rc == -ENOENT || rc == -EBUSY);
+    actor->tally.erased += rc == 0;
+}
+
 static void *reader_main(void *argument)
 {
     struct actor *actor = argument;
@@ -309,6 +324,8 @@ static void *reader_main(void *argument)
         for (unsigned i = 0; i < READS; i++)
             if (actor->read[i] != NULL && next_random(&actor->random) % 3 == 0)
                 read_end(actor, &actor->read[i]);
+        if (next_random(&actor->random) % 16 == 0)
+            erase(actor, pick(&actor->random));
         if (next_random(&actor->random) % 4 == 0)
             pin_end(actor, (unsigned)(next_random(&actor->random) % PINS), false);
         aro_cache_quiescent(actor->reader);

@@ -152,7 +152,8 @@ Test(cache, what_the_keeper_inserts_is_found_resident_with_its_sums)
     cr_assert_eq(entry->len_bytes, 1000u);
     cr_assert_eq((uintptr_t)entry->data % ARO_CHUNK_ALIGN, 0u);
     aro_sums_extend(sums, 0, entry->data, 1000);
-    cr_assert_arr_eq(entry->sums, sums, aro_sums_count(1000) * sizeof(sums[0]));
+    cr_assert_arr_eq(aro_cache_sums(world.cache, entry), sums,
+                     aro_sums_count(1000) * sizeof(sums[0]));
     world_end(&world);
 }
 
@@ -191,6 +192,32 @@ Test(cache, a_reserved_chunk_is_reading_until_published)
     cr_assert_eq(stats(&world).entries_now, 1u);
     cr_assert_eq(stats(&world).admitted, 1u);
     world_end(&world);
+}
+
+Test(cache, readers_32_apart_share_a_waiters_bit)
+{
+    enum { ROOM = 256 << 20 }; /* for the stock of so many */
+    struct aro_cache_config config = {.region = region_make(ROOM),
+                                      .region_bytes = ROOM,
+                                      .readers_max = 40,
+                                      .pins_per_reader = 1,
+                                      .seed = 7};
+    struct aro_cache *cache = aro_cache_create(&config, NULL);
+    struct aro_id id = id_of(1);
+    struct aro_reader *reader[40];
+    struct aro_entry *entry;
+
+    for (unsigned i = 0; i < 40; i++)
+        reader[i] = aro_cache_reader_create(cache);
+    while (aro_cache_maintain(cache, WORK)) {
+    }
+    cr_assert_eq(aro_cache_reserve(reader[0], &id, 4096, &entry), 0);
+    cr_assert_eq(aro_cache_wait(reader[35], entry), ARO_ENTRY_READING);
+    cr_assert_eq(aro_cache_wait(reader[9], entry), ARO_ENTRY_READING);
+    memset(entry->data, 0, 4096);
+    cr_assert_eq(aro_cache_publish(reader[0], entry), 1ull << 3 | 1ull << 35 | 1ull << 9);
+    aro_cache_destroy(cache);
+    munmap(config.region, ROOM);
 }
 
 Test(cache, an_abandoned_read_leaves_nothing_behind_but_its_waiters)
@@ -497,10 +524,66 @@ Test(cache, what_is_being_read_is_kept_only_once_it_is_there)
     cr_assert_eq(aro_cache_reserve(world.reader, &id, 4096, &entry), 0);
     cr_assert_eq(keep(&world, 1), -EAGAIN, "READING");
     memset(entry->data, 1, 4096);
-    aro_sums_extend(entry->sums, 0, entry->data, 4096);
+    aro_sums_extend(aro_cache_sums(world.cache, entry), 0, entry->data, 4096);
     aro_cache_publish(world.reader, entry);
     cr_assert_eq(keep(&world, 1), -EAGAIN, "on its way to the policy");
     world_settle(&world);
     cr_assert_eq(keep(&world, 1), 0);
+    world_end(&world);
+}
+
+/* ---- erased by a reader ---- */
+
+static int erase(struct world *world, uint64_t number)
+{
+    struct aro_id id = id_of(number);
+
+    return aro_cache_erase(world->reader, &id);
+}
+
+Test(cache, a_reader_erases_what_the_policy_holds_or_keeps)
+{
+    struct world world = world_make();
+    struct aro_entry *entry;
+
+    put(&world, 1, 5000);
+    put(&world, 2, 5000);
+    cr_assert_eq(keep(&world, 2), 0);
+    entry = find(&world, 1);
+    cr_assert_eq(erase(&world, 1), 0);
+    cr_assert_eq(erase(&world, 2), 0);
+    cr_assert_eq(erase(&world, 1), -ENOENT);
+    cr_assert_null(find(&world, 1));
+    cr_assert(aro_cache_wanting(world.cache));
+    aro_cache_maintain(world.cache, WORK);
+    cr_assert_eq(entry->data[4999], 1, "readable until the reader is quiescent");
+    cr_assert_eq(stats(&world).retired_now, 2u);
+    world_settle(&world);
+    cr_assert_eq(stats(&world).retired_now, 0u);
+    cr_assert_eq(stats(&world).entries_now, 0u);
+    cr_assert_eq(stats(&world).kept_now, 0u);
+    cr_assert_eq(stats(&world).removed, 2u);
+    world_end(&world);
+}
+
+Test(cache, a_reader_erases_what_the_keeper_has_not_seen_yet)
+{
+    struct world world = world_make();
+    struct aro_id id = id_of(1);
+    struct aro_entry *entry;
+
+    aro_cache_maintain(world.cache, WORK);
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, 4096, &entry), 0);
+    cr_assert_eq(erase(&world, 1), -EBUSY, "READING");
+    memset(entry->data, 1, 4096);
+    aro_sums_extend(aro_cache_sums(world.cache, entry), 0, entry->data, 4096);
+    aro_cache_publish(world.reader, entry);
+    cr_assert_eq(erase(&world, 1), 0);
+    cr_assert_eq(put(&world, 1, 4096), 0, "its place is free at once");
+    world_settle(&world);
+    cr_assert_eq(stats(&world).entries_now, 1u);
+    cr_assert_eq(stats(&world).admitted, 2u);
+    cr_assert_eq(stats(&world).removed, 1u);
+    cr_assert_eq(stats(&world).retired_now, 0u);
     world_end(&world);
 }

@@ -121,7 +121,7 @@ static void read_step(struct model *model, unsigned reader, unsigned number)
             model->abandoned++;
         } else {
             bytes_fill(model, entry, number);
-            aro_sums_extend(entry->sums, 0, entry->data, 1);
+            aro_sums_extend(aro_cache_sums(model->cache, entry), 0, entry->data, 1);
             aro_cache_publish(model->reader[reader], entry);
             model->truth[number] = RESIDENT;
             model->admitted++;

@@ -12,8 +12,11 @@ static struct aro_entry entries[N];
 /* Capacity 10 units: small 1, main 9. */
 static struct aro_policy *policy_make(const char *name)
 {
-    struct aro_policy_config config = {
-        .capacity_bytes = 10000, .small_bytes = 1000, .entries_max = N, .seed = 3};
+    struct aro_policy_config config = {.entries = entries,
+                                       .capacity_bytes = 10000,
+                                       .small_bytes = 1000,
+                                       .entries_max = N,
+                                       .seed = 3};
     struct aro_policy *policy = aro_policy_named(name)->create(&config);
 
     memset(entries, 0, sizeof(entries));

@@ -18,7 +18,9 @@ enum { RECORD_BYTES = 24, OBJECTS_MAX = 1 << 17, MIB = 1 << 20 };
 struct trace {
     uint8_t *records;
     size_t requests;
-    struct aro_entry **table; /* object id -> entry, linear probing */
+    struct aro_entry *entries; /* [:count] in use */
+    uint32_t count;
+    uint32_t *table; /* object id -> number of its entry, linear probing */
 };
 
 static int trace_load(struct trace *trace, const char *path)
@@ -34,6 +36,8 @@ static int trace_load(struct trace *trace, const char *path)
     trace->records = malloc((size_t)bytes);
     trace->requests = fread(trace->records, RECORD_BYTES, (size_t)bytes / RECORD_BYTES, file);
     fclose(file);
+    trace->entries =
+        aligned_alloc(alignof(struct aro_entry), OBJECTS_MAX * sizeof(struct aro_entry));
     trace->table = calloc(OBJECTS_MAX, sizeof(*trace->table));
     return trace->requests > 0 ? 0 : -1;
 }
@@ -43,27 +47,25 @@ static struct aro_entry *entry_of(struct trace *trace, uint64_t object)
     struct aro_id id = {{object}};
     uint64_t at = aro_hash_id(&id, 0) % OBJECTS_MAX;
 
-    while (trace->table[at] != NULL && trace->table[at]->id.word[0] != object)
+    while (trace->table[at] != 0 && trace->entries[trace->table[at] - 1].id.word[0] != object)
         at = (at + 1) % OBJECTS_MAX;
-    if (trace->table[at] == NULL) {
-        trace->table[at] = aligned_alloc(alignof(struct aro_entry), sizeof(struct aro_entry));
-        *trace->table[at] = (struct aro_entry){.id = id};
+    if (trace->table[at] == 0) {
+        trace->entries[trace->count] = (struct aro_entry){.id = id};
+        trace->table[at] = ++trace->count;
     }
-    return trace->table[at];
+    return &trace->entries[trace->table[at] - 1];
 }
 
 static void trace_forget(struct trace *trace)
 {
-    for (size_t i = 0; i < OBJECTS_MAX; i++) {
-        free(trace->table[i]);
-        trace->table[i] = NULL;
-    }
+    memset(trace->table, 0, OBJECTS_MAX * sizeof(*trace->table));
+    trace->count = 0;
 }
 
 static unsigned replay(struct trace *trace, const char *name, uint64_t capacity_bytes)
 {
-    struct aro_policy_config config = {.capacity_bytes = capacity_bytes,
-                                       .entries_max = OBJECTS_MAX};
+    struct aro_policy_config config = {
+        .entries = trace->entries, .capacity_bytes = capacity_bytes, .entries_max = OBJECTS_MAX};
     struct aro_policy *policy = aro_policy_named(name)->create(&config);
     unsigned misses = 0;
 
@@ -117,6 +119,7 @@ int main(void)
         wrong += misses != published[i].misses;
     }
     free(trace.table);
+    free(trace.entries);
     free(trace.records);
     return wrong == 0 ? 0 : 1;
 }
