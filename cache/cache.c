@@ -240,8 +240,7 @@ static void outbox_push(struct aro_cache *cache, struct aro_entry *entry)
  * see the bit or it sees the state. The release in the store is what makes bytes and sums visible
  * to whoever loads the state (acquire).
  */
-static uint64_t entry_settle(const struct aro_cache *cache, struct aro_entry *entry,
-                             enum aro_entry_state state)
+static uint64_t entry_settle(const struct aro_cache *cache, struct aro_entry *entry, unsigned state)
 {
     uint64_t readers = UINT64_MAX >> (64 - cache->readers_max);
     uint64_t waiters;
@@ -288,8 +287,8 @@ int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32
         *ret = entry;
         return 0;
     }
-    entry_settle(reader->cache, entry,
-                 ARO_ENTRY_GONE); /* others may have looked at it: the long way back */
+    /* others may have looked at it: the long way back */
+    entry_settle(cache, entry, ARO_ENTRY_GONE | (rc == -ENOSPC ? ARO_ENTRY_CROWDED : 0));
     outbox_push(cache, entry);
     if (rc == -EEXIST) {
         *ret = member;

@@ -40,6 +40,7 @@ enum aro_entry_state {
     ARO_ENTRY_STATE = 0x0f,
     ARO_ENTRY_POSTED = 0x10,    /* somebody brings it to the keeper */
     ARO_ENTRY_INSERTING = 0x20, /* its inserter has not heard that it is in */
+    ARO_ENTRY_CROWDED = 0x40,   /* GONE because its buckets were full */
 };
 
 enum {
@@ -161,7 +162,7 @@ void aro_cache_unpin(struct aro_reader *reader, unsigned slot);
  *   0         *ret is ours to fill and then to publish or abandon (until then it cannot be evicted)
  *   -EALREADY *ret is somebody else's READING or RESIDENT entry: join it
  *   -ENOBUFS  no memory of that size at hand; the keeper has been told (see aro_cache_wanting)
- *   -ENOSPC   no index slot
+ *   -ENOSPC   no index slot; the keeper will evict one of those in the way
  */
 int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32_t len_bytes,
                       struct aro_entry **ret);
@@ -208,7 +209,8 @@ bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max);
 int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entry **ret);
 /*
  * Publishes a private entry whose id, data and len are right; computes its sums. -EEXIST: the chunk
- * is there already (or being read), the entry was discarded; -ENOSPC: no slot, discarded.
+ * is there already (or being read), the entry was discarded; -ENOSPC: no slot, discarded, and one
+ * of those in the way evicted.
  */
 int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry);
 void aro_cache_discard(struct aro_cache *cache, struct aro_entry *entry);

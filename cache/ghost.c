@@ -18,7 +18,7 @@ int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries
     uint32_t size = entries_max < 1u << 30 ? entries_max : 1u << 30;
 
     ghost->ring_size = size;
-    ghost->table_size = size + size / 4 + 1; /* at most four of five places taken */
+    ghost->table_size = size + size / 8 + 1; /* at most eight of nine places taken */
     ghost->ring = calloc(ghost->ring_size, sizeof(*ghost->ring));
     ghost->table = calloc(ghost->table_size, sizeof(*ghost->table));
     ghost->bytes_max = bytes_max;

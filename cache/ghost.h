@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Ghosts: what was evicted not long ago, as fingerprints in order of eviction, bounded in the bytes
- * that those chunks had and in number. A hash table over a ring: 13 bytes for each that may be
- * remembered. A mark keeps 40 bits of the fingerprint: with 10^6 remembered, one question in a
+ * that those chunks had and in number. A hash table over a ring: 12.5 bytes for each that may
+ * be remembered. A mark keeps 40 bits of the fingerprint: with 10^6 remembered, one question in a
  * million takes another chunk's mark, and a chunk enters the main queue untested. One thread.
  */
 #ifndef ARO_CACHE_GHOST_H

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "cache/index.h"
+#include "cache/index_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "cache/base/hash.h"
 #include "cache/delay.h"
 
 /*
@@ -31,45 +30,22 @@
 
 enum {
     FIRST_SLOTS = 6, /* taken in the first bucket before the second one is thought of */
-    SLOTS_SEEN = 2 * ARO_INDEX_SLOTS, /* by one id: 0..7 first bucket, 8..15 second */
-    WORD_TENTATIVE = 1,
-    WORD_MEMBER = 2,
-    WORD_KIND = 3,
-    ATTEMPT_SHIFT = 2,
-    TAG_SHIFT = 48,
-    SECOND_SHIFT = 24, /* of the hash: where the second bucket's number starts */
-    BUCKETS_MAX = 1 << 24,
-};
-#define WORD_ENTRY UINT64_C(0x0000ffffffffffc0)
-#define WORD_TAG   UINT64_C(0xffff000000000000)
-
-static_assert(ARO_INDEX_CLAIMED_MAX << ATTEMPT_SHIFT == alignof(struct aro_entry),
-              "the attempt fits below the address");
-static_assert(BUCKETS_MAX * (uint64_t)ARO_INDEX_SLOTS >= 2ull * ARO_INDEX_ENTRIES_MAX,
-              "half full at most");
-
-struct bucket {
-    alignas(64) _Atomic uint64_t slot[ARO_INDEX_SLOTS];
-};
-static_assert(sizeof(struct bucket) == 64, "one line");
-
-struct aro_index {
-    struct bucket *buckets;
-    uint64_t mask;
-    uint64_t seed;
-    size_t bytes;
+    /* 19 entries per 5 buckets when the index holds entries_max, 16.9 B each. Of 64 M ids none met
+     * two full buckets then (simulated); at 4 per bucket one of 10^8 does. */
+    FULL_ENTRIES = 19,
+    FULL_BUCKETS = 5,
 };
 
 /* Where an id may be. */
 struct place {
-    struct bucket *bucket[2];
+    struct aro_bucket *bucket[2];
     uint64_t tag; /* in its final position */
 };
 
 struct aro_index *aro_index_create(uint32_t entries_max, uint64_t seed)
 {
     struct aro_index *index;
-    uint64_t buckets = 2; /* two choices */
+    size_t bytes;
 
     if (entries_max == 0 || entries_max > ARO_INDEX_ENTRIES_MAX) {
         errno = EINVAL;
@@ -78,19 +54,19 @@ struct aro_index *aro_index_create(uint32_t entries_max, uint64_t seed)
     index = calloc(1, sizeof(*index));
     if (index == NULL)
         return NULL;
-    while (buckets * ARO_INDEX_SLOTS < 2 * (uint64_t)entries_max)
-        buckets *= 2;
-    index->mask = buckets - 1;
+    index->count = ((uint64_t)entries_max * FULL_BUCKETS + FULL_ENTRIES - 1) / FULL_ENTRIES;
+    if (index->count < 2)
+        index->count = 2; /* two choices */
     index->seed = seed;
-    index->bytes = buckets * sizeof(struct bucket);
-    index->buckets =
-        mmap(NULL, index->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    index->wide = aro_index_can_be_wide();
+    bytes = index->count * sizeof(struct aro_bucket);
+    index->buckets = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (index->buckets == MAP_FAILED) {
         free(index);
         errno = ENOMEM;
         return NULL;
     }
-    madvise(index->buckets, index->bytes, MADV_HUGEPAGE); /* fewer TLB misses; may be refused */
+    madvise(index->buckets, bytes, MADV_HUGEPAGE); /* fewer TLB misses; may be refused */
     return index;
 }
 
@@ -98,98 +74,27 @@ void aro_index_destroy(struct aro_index *index)
 {
     if (index == NULL)
         return;
-    munmap(index->buckets, index->bytes);
+    munmap(index->buckets, index->count * sizeof(struct aro_bucket));
     free(index);
 }
 
-static struct place place_of(const struct aro_index *index, uint64_t hash)
+static struct place place_of(const struct aro_index *index, const struct aro_id *id)
 {
-    uint64_t first = hash & index->mask;
-    uint64_t second = (hash >> SECOND_SHIFT) & index->mask;
+    uint64_t hash = aro_index_hash(index, id);
 
-    if (second == first)
-        second ^= 1;
-    return (struct place){.bucket = {&index->buckets[first], &index->buckets[second]},
-                          .tag = hash & WORD_TAG};
+    return (struct place){.bucket = {aro_bucket_first(index, hash), aro_bucket_second(index, hash)},
+                          .tag = aro_tag_of(hash)};
 }
 
+/* By number, 0..15. */
 static _Atomic uint64_t *slot_of(const struct place *place, unsigned number)
 {
     return &place->bucket[number / ARO_INDEX_SLOTS]->slot[number % ARO_INDEX_SLOTS];
 }
 
-static struct aro_entry *entry_of(uint64_t word)
-{
-    return (struct aro_entry *)(uintptr_t)(word & WORD_ENTRY);
-}
-
-/* First member in the bucket whose tag agrees, from slot `from` on; *at is its slot. */
-static struct aro_entry *bucket_match(struct bucket *bucket, uint64_t tag, unsigned from,
-                                      unsigned *at)
-{
-    for (unsigned i = from; i < ARO_INDEX_SLOTS; i++) {
-        uint64_t word = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
-        if ((word & ~WORD_ENTRY) == (tag | WORD_MEMBER)) {
-            *at = i;
-            return entry_of(word);
-        }
-    }
-    return NULL;
-}
-
-static struct aro_entry *place_find(const struct place *place, const struct aro_id *id)
-{
-    for (unsigned b = 0; b < 2; b++) {
-        unsigned at = 0;
-        struct aro_entry *entry = bucket_match(place->bucket[b], place->tag, 0, &at);
-        while (entry != NULL && !aro_id_equal(&entry->id, id))
-            entry = bucket_match(place->bucket[b], place->tag, at + 1, &at);
-        if (entry != NULL)
-            return entry;
-    }
-    return NULL;
-}
-
 struct aro_entry *aro_index_find(const struct aro_index *index, const struct aro_id *id)
 {
-    struct place place = place_of(index, aro_hash_id(id, index->seed));
-
-    return place_find(&place, id);
-}
-
-/*
- * Four passes, so that no load is waited for alone: hash all and fetch the first buckets; match and
- * fetch the entries, or the second bucket of the few that are not in their first; match these;
- * compare ids.
- */
-unsigned aro_index_find_burst(const struct aro_index *index, const struct aro_id *const ids[],
-                              unsigned n, struct aro_entry *ret[])
-{
-    struct place places[ARO_FIND_BURST_MAX];
-    uint64_t second = 0; /* bit i: id i is not in its first bucket */
-    unsigned found = 0, at;
-
-    for (unsigned i = 0; i < n; i++) {
-        places[i] = place_of(index, aro_hash_id(ids[i], index->seed));
-        __builtin_prefetch(places[i].bucket[0]);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        ret[i] = bucket_match(places[i].bucket[0], places[i].tag, 0, &at);
-        second |= (uint64_t)(ret[i] == NULL) << i;
-        __builtin_prefetch(ret[i] != NULL ? (const void *)ret[i] : places[i].bucket[1]);
-    }
-    for (uint64_t left = second; left != 0; left &= left - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(left);
-        ret[i] = bucket_match(places[i].bucket[1], places[i].tag, 0, &at);
-        if (ret[i] != NULL)
-            __builtin_prefetch(ret[i]);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (ret[i] != NULL && !aro_id_equal(&ret[i]->id, ids[i]))
-            ret[i] = place_find(&places[i], ids[i]); /* tags agreed by chance */
-        found += ret[i] != NULL;
-    }
-    return found;
+    return aro_index_seek(index, aro_index_hash(index, id), id);
 }
 
 /*
@@ -204,7 +109,7 @@ static int place_claim(const struct place *place, uint64_t word)
         uint64_t none = 0;
         int number;
 
-        for (int i = SLOTS_SEEN - 1; i >= 0; i--) {
+        for (int i = ARO_SLOTS_SEEN - 1; i >= 0; i--) {
             int b = i / ARO_INDEX_SLOTS;
             if (atomic_load_explicit(slot_of(place, i), memory_order_relaxed) == 0) {
                 empty[b] = i;
@@ -231,16 +136,16 @@ static bool withdraw(const struct place *place, unsigned number, uint64_t word)
  */
 static void place_settle(const struct place *place, unsigned number, uint64_t word)
 {
-    const struct aro_id *id = &entry_of(word)->id;
+    const struct aro_id *id = &aro_word_entry(word)->id;
     unsigned i = 0;
 
-    while (i < SLOTS_SEEN) {
+    while (i < ARO_SLOTS_SEEN) {
         uint64_t other = atomic_load(slot_of(place, i));
         aro_delay_point();
-        if (i == number || (other & WORD_KIND) == 0 || (other & WORD_TAG) != place->tag ||
-            !aro_id_equal(&entry_of(other)->id, id)) {
+        if (i == number || (other & ARO_WORD_KIND) == 0 || (other & ARO_WORD_TAG) != place->tag ||
+            !aro_id_equal(&aro_word_entry(other)->id, id)) {
             i++;
-        } else if ((other & WORD_KIND) == WORD_MEMBER) {
+        } else if ((other & ARO_WORD_KIND) == ARO_WORD_MEMBER) {
             withdraw(place, number, word);
             return;
         } else if (i < number) {
@@ -254,18 +159,18 @@ static void place_settle(const struct place *place, unsigned number, uint64_t wo
     }
     aro_delay_point();
     atomic_compare_exchange_strong(slot_of(place, number), &word,
-                                   (word & (WORD_TAG | WORD_ENTRY)) | WORD_MEMBER);
+                                   (word & (ARO_WORD_TAG | ARO_WORD_ENTRY)) | ARO_WORD_MEMBER);
 }
 
 int aro_index_insert(struct aro_index *index, struct aro_entry *entry,
                      struct aro_entry **ret_member)
 {
-    struct place place = place_of(index, aro_hash_id(&entry->id, index->seed));
+    struct place place = place_of(index, &entry->id);
     uint64_t word = place.tag | (uintptr_t)entry;
 
     for (uint64_t attempt = 0; attempt < ARO_INDEX_CLAIMED_MAX; attempt++) {
-        struct aro_entry *member = place_find(&place, &entry->id);
-        uint64_t tentative = word | attempt << ATTEMPT_SHIFT | WORD_TENTATIVE;
+        struct aro_entry *member = aro_index_find(index, &entry->id);
+        uint64_t tentative = word | attempt << ARO_WORD_ATTEMPT_SHIFT | ARO_WORD_TENTATIVE;
         int number;
 
         if (member != NULL) {
@@ -276,7 +181,7 @@ int aro_index_insert(struct aro_index *index, struct aro_entry *entry,
         if (number < 0)
             return number;
         place_settle(&place, number, tentative);
-        if (atomic_load(slot_of(&place, number)) == (word | WORD_MEMBER))
+        if (atomic_load(slot_of(&place, number)) == (word | ARO_WORD_MEMBER))
             return 0;
     }
     return -EAGAIN;
@@ -284,13 +189,45 @@ int aro_index_insert(struct aro_index *index, struct aro_entry *entry,
 
 bool aro_index_erase(struct aro_index *index, struct aro_entry *entry)
 {
-    struct place place = place_of(index, aro_hash_id(&entry->id, index->seed));
-    uint64_t word = place.tag | (uintptr_t)entry | WORD_MEMBER;
+    struct place place = place_of(index, &entry->id);
+    uint64_t word = place.tag | (uintptr_t)entry | ARO_WORD_MEMBER;
 
-    for (unsigned i = 0; i < SLOTS_SEEN; i++) {
+    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) {
         uint64_t expected = word;
         if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) == word)
             return atomic_compare_exchange_strong(slot_of(&place, i), &expected, 0);
     }
     return false;
+}
+
+/*
+ * In one CAS, so that the id has a member throughout, and no proof is needed but that of the member
+ * it follows.
+ */
+bool aro_index_replace(struct aro_index *index, struct aro_entry *member, struct aro_entry *by)
+{
+    struct place place = place_of(index, &member->id);
+    uint64_t word = place.tag | (uintptr_t)member | ARO_WORD_MEMBER;
+    uint64_t new_word = place.tag | (uintptr_t)by | ARO_WORD_MEMBER;
+
+    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) {
+        uint64_t expected = word;
+        if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) == word)
+            return atomic_compare_exchange_strong(slot_of(&place, i), &expected, new_word);
+    }
+    return false;
+}
+
+unsigned aro_index_crowd(const struct aro_index *index, const struct aro_id *id,
+                         struct aro_entry *ret[ARO_INDEX_CROWD])
+{
+    struct place place = place_of(index, id);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) {
+        uint64_t word = atomic_load_explicit(slot_of(&place, i), memory_order_acquire);
+        if ((word & ARO_WORD_KIND) == ARO_WORD_MEMBER)
+            ret[n++] = aro_word_entry(word);
+    }
+    return n;
 }

@@ -22,15 +22,15 @@
 #include "cache/cache.h"
 
 enum {
-    ARO_INDEX_SLOTS = 8,               /* per bucket */
-    ARO_INDEX_ENTRIES_MAX = 64u << 20, /* both bucket numbers and the tag share no hash bits */
-    ARO_INDEX_CLAIMED_MAX = 1u << 4,   /* times one insert may try: attempts are told apart */
+    ARO_INDEX_SLOTS = 8,                   /* per bucket */
+    ARO_INDEX_CROWD = 2 * ARO_INDEX_SLOTS, /* in the buckets of one id */
+    ARO_INDEX_ENTRIES_MAX = 64u << 20,     /* a hash has bits for two of its buckets and a tag */
+    ARO_INDEX_CLAIMED_MAX = 1u << 4,       /* times one insert may try: attempts are told apart */
 };
 
 struct aro_index;
 
-/* Room for entries_max (1..ARO_INDEX_ENTRIES_MAX) at a load of at most one half. NULL with errno.
- */
+/* Room for entries_max (1..ARO_INDEX_ENTRIES_MAX) at a load below one half. NULL with errno. */
 struct aro_index *aro_index_create(uint32_t entries_max, uint64_t seed);
 void aro_index_destroy(struct aro_index *index); /* takes NULL */
 
@@ -52,7 +52,21 @@ unsigned aro_index_find_burst(const struct aro_index *index, const struct aro_id
 int aro_index_insert(struct aro_index *index, struct aro_entry *entry,
                      struct aro_entry **ret_member);
 
-/* Takes a member out; false if it is none. One thread per entry: its owner. */
+/*
+ * Takes a member out; false if it is none. Any thread, but not before its insert has returned: the
+ * inserter learns its success from the slot.
+ */
 bool aro_index_erase(struct aro_index *index, struct aro_entry *entry);
+
+/* Puts `by`, which has the same id and is no member, in the place of a member; false if that is
+ * none (any more). Any thread; there is a member throughout. */
+bool aro_index_replace(struct aro_index *index, struct aro_entry *member, struct aro_entry *by);
+
+/* The members in the two buckets of an id; returns how many. Any thread. */
+unsigned aro_index_crowd(const struct aro_index *index, const struct aro_id *id,
+                         struct aro_entry *ret[ARO_INDEX_CROWD]);
+
+/* May bursts compare with vectors? The processor's answer. */
+bool aro_index_can_be_wide(void);
 
 #endif

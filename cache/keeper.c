@@ -133,6 +133,26 @@ static bool entry_remove(struct aro_cache *cache, struct aro_entry *entry)
     return true;
 }
 
+/* Both buckets of the id are full: the least asked for that the policy holds there gives way. */
+static void crowd_thin(struct aro_cache *cache, const struct aro_id *id)
+{
+    struct aro_entry *crowd[ARO_INDEX_CROWD];
+    unsigned n = aro_index_crowd(cache->index, id, crowd);
+    struct aro_entry *victim = NULL;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (crowd[i]->policy_queue == 0 || crowd[i]->policy_queue > ARO_QUEUE_POLICY_MAX)
+            continue;
+        if (victim == NULL || atomic_load_explicit(&crowd[i]->frequency, memory_order_relaxed) <
+                                  atomic_load_explicit(&victim->frequency, memory_order_relaxed))
+            victim = crowd[i];
+    }
+    if (victim == NULL)
+        return;
+    cache->policy->ops->remove(cache->policy, victim);
+    aro_keeper_drop(cache, victim);
+}
+
 /* ---- the inbox ---- */
 
 /* Takes the whole outbox (acquire: pairs with each push) behind what is left in the inbox. */
@@ -167,6 +187,8 @@ static void inbox_drain(struct aro_cache *cache, unsigned work_max)
         if ((state & ARO_ENTRY_STATE) == ARO_ENTRY_RESIDENT) {
             entry_admit(cache, entry);
         } else {
+            if (state & ARO_ENTRY_CROWDED)
+                crowd_thin(cache, &entry->id);
             entry_forget(cache, entry);
             aro_reclaim_retire(cache, entry);
         }
@@ -201,8 +223,11 @@ int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry)
         return 0;
     }
     atomic_store(&entry->state, ARO_ENTRY_GONE);
+    if (rc == -ENOSPC) {
+        cache->index_full++;
+        crowd_thin(cache, &entry->id);
+    }
     aro_reclaim_retire(cache, entry); /* others may have looked at it */
-    cache->index_full += rc == -ENOSPC;
     return rc == -EEXIST ? -EEXIST : -ENOSPC;
 }
 

@@ -48,7 +48,7 @@ static struct aro_policy *s3fifo_create(const struct aro_policy_config *config)
     s3fifo->main_bytes = config->capacity_bytes - s3fifo->small_bytes;
     s3fifo->seed = config->seed;
     if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9,
-                       (uint32_t)((uint64_t)config->entries_max * 9 / 10)) != 0) {
+                       (uint32_t)((uint64_t)config->entries_max * 7 / 8)) != 0) {
         s3fifo_destroy(&s3fifo->policy);
         return NULL;
     }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/base/hash.h"
+#include "cache/index_table.h"
 
 enum { SEED = 99, TAG_SHIFT = 48 };
 
@@ -94,10 +94,13 @@ Test(index, ids_with_the_same_tag_in_the_same_buckets_are_told_apart)
     ids[2] = &absent;
     cr_assert_eq(aro_index_insert(index, &entries[0], &member), 0);
     cr_assert_eq(aro_index_insert(index, &entries[1], &member), 0);
-    cr_assert_eq(aro_index_find_burst(index, ids, 3, found), 2u);
-    cr_assert_eq(found[0], &entries[0]);
-    cr_assert_eq(found[1], &entries[1]);
-    cr_assert_null(found[2]);
+    for (unsigned wide = 0; wide <= aro_index_can_be_wide(); wide++) {
+        index->wide = wide != 0;
+        cr_assert_eq(aro_index_find_burst(index, ids, 3, found), 2u);
+        cr_assert_eq(found[0], &entries[0]);
+        cr_assert_eq(found[1], &entries[1]);
+        cr_assert_null(found[2]);
+    }
     free(entries);
     aro_index_destroy(index);
 }
@@ -121,12 +124,34 @@ Test(index, holds_all_it_was_made_for_and_a_burst_finds_what_single_lookups_find
             ids[i] = &entries[from + i].id;
             expected += (from + i) % 3 != 0;
         }
+        index->wide = aro_index_can_be_wide() && from % 100 != 0;
         cr_assert_eq(aro_index_find_burst(index, ids, 50, found), expected);
         for (unsigned i = 0; i < 50; i++) {
             cr_assert_eq(found[i], (from + i) % 3 != 0 ? &entries[from + i] : NULL);
             cr_assert_eq(found[i], aro_index_find(index, ids[i]));
         }
     }
+    free(entries);
+    aro_index_destroy(index);
+}
+
+Test(index, replace_puts_another_entry_of_the_id_in_a_members_place)
+{
+    struct aro_index *index = aro_index_create(100, SEED);
+    struct aro_entry *entries = entries_make(3);
+    struct aro_entry *member;
+
+    entries[1].id = entries[2].id = entries[0].id;
+    cr_assert_not(aro_index_replace(index, &entries[0], &entries[1]), "no member yet");
+    cr_assert_eq(aro_index_insert(index, &entries[0], &member), 0);
+    cr_assert(aro_index_replace(index, &entries[0], &entries[1]));
+    cr_assert_eq(aro_index_find(index, &entries[0].id), &entries[1]);
+    cr_assert_not(aro_index_replace(index, &entries[0], &entries[2]), "no member any more");
+    cr_assert_not(aro_index_erase(index, &entries[0]));
+    cr_assert_eq(aro_index_insert(index, &entries[2], &member), -EEXIST);
+    cr_assert_eq(member, &entries[1]);
+    cr_assert(aro_index_erase(index, &entries[1]));
+    cr_assert_null(aro_index_find(index, &entries[0].id));
     free(entries);
     aro_index_destroy(index);
 }
