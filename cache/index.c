@@ -92,38 +92,56 @@ static _Atomic uint64_t *slot_of(const struct place *place, unsigned number)
     return &place->bucket[number / ARO_INDEX_SLOTS]->slot[number % ARO_INDEX_SLOTS];
 }
 
+void aro_index_prefetch(const struct aro_index *index, const struct aro_id *id, bool insert)
+{
+    uint64_t hash = aro_index_hash(index, id);
+
+    __builtin_prefetch(aro_bucket_first(index, hash));
+    if (insert)
+        __builtin_prefetch(aro_bucket_second(index, hash));
+}
+
 struct aro_entry *aro_index_find(const struct aro_index *index, const struct aro_id *id)
 {
     return aro_index_seek(index, aro_index_hash(index, id), id);
 }
 
-/*
- * Puts word into an empty slot of the first bucket, while that has few, or of the emptier one: at
- * half load 95 of 100 are in their first, and no bucket overflows. Returns the slot's number or
- * -ENOSPC. */
-static int place_claim(const struct place *place, uint64_t word)
-{
-    for (;;) {
-        int empty[2] = {-1, -1};
-        unsigned empties[2] = {0, 0};
-        uint64_t none = 0;
-        int number;
+/* What one look at the slots of an id shows. */
+struct look {
+    struct aro_entry *member; /* of this id, or NULL */
+    int room;                 /* the slot to claim, or -ENOSPC */
+};
 
-        for (int i = ARO_SLOTS_SEEN - 1; i >= 0; i--) {
-            int b = i / ARO_INDEX_SLOTS;
-            if (atomic_load_explicit(slot_of(place, i), memory_order_relaxed) == 0) {
-                empty[b] = i;
-                empties[b]++;
-            }
-        }
-        number = empties[0] > ARO_INDEX_SLOTS - FIRST_SLOTS || empties[0] >= empties[1] ? empty[0]
-                                                                                        : empty[1];
-        if (number < 0)
-            return -ENOSPC;
-        aro_delay_point();
-        if (atomic_compare_exchange_strong(slot_of(place, number), &none, word))
-            return number;
+/*
+ * Room is in the first bucket, while that has few, or in the emptier one: at half load 95 of 100
+ * are in their first, and no bucket overflows.
+ */
+static struct look place_look(const struct place *place, const struct aro_id *id)
+{
+    struct look look = {.room = -ENOSPC};
+    unsigned none[2] = {0, 0}; /* bit i: slot i is empty */
+    unsigned empties[2] = {0, 0};
+    unsigned same = 0; /* bit i: the tag of slot i agrees */
+    unsigned b;
+
+    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) { /* branches here would be guesses */
+        uint64_t word = atomic_load_explicit(slot_of(place, i), memory_order_acquire);
+        none[i / ARO_INDEX_SLOTS] |= (unsigned)(word == 0) << i;
+        empties[i / ARO_INDEX_SLOTS] += word == 0;
+        same |= (unsigned)aro_word_matches(word, place->tag) << i;
     }
+    for (; same != 0; same &= same - 1) {
+        unsigned i = (unsigned)__builtin_ctz(same);
+        uint64_t word = atomic_load_explicit(slot_of(place, i), memory_order_acquire);
+        if (aro_word_matches(word, place->tag) && aro_id_equal(&aro_word_entry(word)->id, id)) {
+            look.member = aro_word_entry(word);
+            return look;
+        }
+    }
+    b = empties[0] <= ARO_INDEX_SLOTS - FIRST_SLOTS && empties[0] < empties[1];
+    if (none[b] != 0)
+        look.room = __builtin_ctz(none[b]);
+    return look;
 }
 
 static bool withdraw(const struct place *place, unsigned number, uint64_t word)
@@ -132,19 +150,33 @@ static bool withdraw(const struct place *place, unsigned number, uint64_t word)
     return atomic_compare_exchange_strong(slot_of(place, number), &word, 0);
 }
 
+/* In which slots but `number` stand words of this tag; each was looked at once. */
+static unsigned place_rivals(const struct place *place, unsigned number)
+{
+    unsigned rivals = 0;
+
+    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) { /* nearly always only our own */
+        uint64_t word = atomic_load(slot_of(place, i));
+        rivals |= (unsigned)((word ^ place->tag) < ~ARO_WORD_TAG) << i;
+        aro_delay_point();
+    }
+    return rivals & ~(1u << number);
+}
+
 /* Brings the tentative word in slot `number` to its end, or the earlier one that it must yield to.
  */
 static void place_settle(const struct place *place, unsigned number, uint64_t word)
 {
     const struct aro_id *id = &aro_word_entry(word)->id;
-    unsigned i = 0;
+    unsigned left = place_rivals(place, number);
 
-    while (i < ARO_SLOTS_SEEN) {
+    while (left != 0) {
+        unsigned i = (unsigned)__builtin_ctz(left);
         uint64_t other = atomic_load(slot_of(place, i));
         aro_delay_point();
-        if (i == number || (other & ARO_WORD_KIND) == 0 || (other & ARO_WORD_TAG) != place->tag ||
+        if ((other & ARO_WORD_KIND) == 0 || (other & ARO_WORD_TAG) != place->tag ||
             !aro_id_equal(&aro_word_entry(other)->id, id)) {
-            i++;
+            left &= left - 1;
         } else if ((other & ARO_WORD_KIND) == ARO_WORD_MEMBER) {
             withdraw(place, number, word);
             return;
@@ -152,9 +184,9 @@ static void place_settle(const struct place *place, unsigned number, uint64_t wo
             withdraw(place, number, word);
             number = i; /* help it */
             word = other;
-            i = 0;
+            left = place_rivals(place, number);
         } else if (withdraw(place, i, other)) {
-            i++;
+            left &= left - 1;
         } /* else: it changed, look at slot i again */
     }
     aro_delay_point();
@@ -169,35 +201,57 @@ int aro_index_insert(struct aro_index *index, struct aro_entry *entry,
     uint64_t word = place.tag | (uintptr_t)entry;
 
     for (uint64_t attempt = 0; attempt < ARO_INDEX_CLAIMED_MAX; attempt++) {
-        struct aro_entry *member = aro_index_find(index, &entry->id);
         uint64_t tentative = word | attempt << ARO_WORD_ATTEMPT_SHIFT | ARO_WORD_TENTATIVE;
-        int number;
-
-        if (member != NULL) {
-            *ret_member = member;
-            return -EEXIST;
-        }
-        number = place_claim(&place, tentative);
-        if (number < 0)
-            return number;
-        place_settle(&place, number, tentative);
-        if (atomic_load(slot_of(&place, number)) == (word | ARO_WORD_MEMBER))
+        uint64_t none;
+        struct look look;
+        do {
+            look = place_look(&place, &entry->id);
+            if (look.member != NULL) {
+                *ret_member = look.member;
+                return -EEXIST;
+            }
+            if (look.room < 0)
+                return look.room;
+            none = 0;
+            aro_delay_point();
+        } while (!atomic_compare_exchange_strong(slot_of(&place, (unsigned)look.room), &none,
+                                                 tentative));
+        place_settle(&place, (unsigned)look.room, tentative);
+        if (atomic_load(slot_of(&place, (unsigned)look.room)) == (word | ARO_WORD_MEMBER))
             return 0;
     }
     return -EAGAIN;
 }
 
+/* The slot that holds exactly this word, or NULL. */
+static _Atomic uint64_t *place_slot(const struct place *place, uint64_t word)
+{
+    for (unsigned b = 0; b < 2; b++) {
+        unsigned seen = 0;
+        for (unsigned i = 0; i < ARO_INDEX_SLOTS; i++)
+            seen |= (unsigned)(atomic_load_explicit(&place->bucket[b]->slot[i],
+                                                    memory_order_relaxed) == word)
+                    << i;
+        if (seen != 0)
+            return &place->bucket[b]->slot[__builtin_ctz(seen)];
+    }
+    return NULL;
+}
+
+/* Members do not move, so one look is enough. */
+static bool word_change(const struct place *place, uint64_t from, uint64_t to)
+{
+    _Atomic uint64_t *slot = place_slot(place, from);
+
+    aro_delay_point();
+    return slot != NULL && atomic_compare_exchange_strong(slot, &from, to);
+}
+
 bool aro_index_erase(struct aro_index *index, struct aro_entry *entry)
 {
     struct place place = place_of(index, &entry->id);
-    uint64_t word = place.tag | (uintptr_t)entry | ARO_WORD_MEMBER;
 
-    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) {
-        uint64_t expected = word;
-        if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) == word)
-            return atomic_compare_exchange_strong(slot_of(&place, i), &expected, 0);
-    }
-    return false;
+    return word_change(&place, place.tag | (uintptr_t)entry | ARO_WORD_MEMBER, 0);
 }
 
 /*
@@ -207,15 +261,9 @@ bool aro_index_erase(struct aro_index *index, struct aro_entry *entry)
 bool aro_index_replace(struct aro_index *index, struct aro_entry *member, struct aro_entry *by)
 {
     struct place place = place_of(index, &member->id);
-    uint64_t word = place.tag | (uintptr_t)member | ARO_WORD_MEMBER;
-    uint64_t new_word = place.tag | (uintptr_t)by | ARO_WORD_MEMBER;
 
-    for (unsigned i = 0; i < ARO_SLOTS_SEEN; i++) {
-        uint64_t expected = word;
-        if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) == word)
-            return atomic_compare_exchange_strong(slot_of(&place, i), &expected, new_word);
-    }
-    return false;
+    return word_change(&place, place.tag | (uintptr_t)member | ARO_WORD_MEMBER,
+                       place.tag | (uintptr_t)by | ARO_WORD_MEMBER);
 }
 
 unsigned aro_index_crowd(const struct aro_index *index, const struct aro_id *id,

@@ -44,12 +44,12 @@ struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_byt
     return entry;
 }
 
-static bool memory_short(const struct aro_cache *cache)
+/* bytes, entries: of chosen victims that are still in the index. */
+static bool memory_short(const struct aro_cache *cache, uint64_t bytes, uint64_t entries)
 {
-    uint64_t entries = cache->entries.max - cache->entries.in_use;
-
-    return free_bytes(cache) + aro_reclaim_coming_bytes(cache) < cache->wanted_bytes ||
-           entries + aro_reclaim_coming_entries(cache) < cache->spare_entries;
+    bytes += free_bytes(cache) + aro_reclaim_coming_bytes(cache);
+    entries += cache->entries.max - cache->entries.in_use + aro_reclaim_coming_entries(cache);
+    return bytes < cache->wanted_bytes || entries < cache->spare_entries;
 }
 
 int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entry **ret)
@@ -257,17 +257,46 @@ uint64_t aro_cache_flush(struct aro_cache *cache)
 
 /* ---- housekeeping ---- */
 
+/*
+ * Chooses up to n victims while memory is short, and fetches what dropping them will look at.
+ * *ret_enough: no more are needed, or there are none.
+ */
+static unsigned victims_choose(struct aro_cache *cache, struct aro_entry *victim[], unsigned n,
+                               bool *ret_enough)
+{
+    uint64_t bytes = 0;
+    unsigned chosen = 0;
+
+    *ret_enough = false;
+    while (chosen < n) {
+        struct aro_entry *next = NULL;
+        if (memory_short(cache, bytes, chosen))
+            next = cache->policy->ops->evict(cache->policy);
+        if (next == NULL) {
+            *ret_enough = true;
+            break;
+        }
+        aro_index_prefetch(cache->index, &next->id, false);
+        bytes += aro_entries_bytes(&cache->entries, next);
+        victim[chosen++] = next;
+    }
+    return chosen;
+}
+
 /* True: stopped by work_max. */
 static bool evict_run(struct aro_cache *cache, unsigned work_max)
 {
-    while (memory_short(cache)) {
-        struct aro_entry *victim;
-        if (work_max-- == 0)
-            return true;
-        victim = cache->policy->ops->evict(cache->policy);
-        if (victim == NULL)
-            break;
-        aro_keeper_drop(cache, victim);
+    struct aro_entry *victim[ARO_INDEX_AHEAD];
+    bool enough = false;
+
+    while (!enough) {
+        unsigned n = work_max < ARO_INDEX_AHEAD ? work_max : ARO_INDEX_AHEAD;
+        if (n == 0)
+            return memory_short(cache, 0, 0);
+        n = victims_choose(cache, victim, n, &enough);
+        for (unsigned i = 0; i < n; i++)
+            aro_keeper_drop(cache, victim[i]);
+        work_max -= n;
     }
     cache->wanted_bytes = cache->spare_bytes; /* until an allocation fails again */
     return false;

@@ -48,7 +48,7 @@ static struct aro_policy *s3fifo_create(const struct aro_policy_config *config)
     s3fifo->main_bytes = config->capacity_bytes - s3fifo->small_bytes;
     s3fifo->seed = config->seed;
     if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9,
-                       (uint32_t)((uint64_t)config->entries_max * 7 / 8)) != 0) {
+                       (uint32_t)((uint64_t)config->entries_max * 5 / 6)) != 0) {
         s3fifo_destroy(&s3fifo->policy);
         return NULL;
     }
@@ -135,7 +135,11 @@ static struct aro_entry *s3fifo_evict(struct aro_policy *policy)
 
     if (s3fifo->queue[QUEUE_MAIN].bytes + policy->withheld_bytes <= s3fifo->main_bytes)
         victim = small_evict(s3fifo);
-    return victim != NULL ? victim : main_evict(s3fifo);
+    if (victim == NULL)
+        victim = main_evict(s3fifo);
+    __builtin_prefetch(aro_policy_oldest(policy, &s3fifo->queue[QUEUE_SMALL])); /* asked next */
+    __builtin_prefetch(aro_policy_oldest(policy, &s3fifo->queue[QUEUE_MAIN]));
+    return victim;
 }
 
 const struct aro_policy_ops aro_policy_s3fifo = {
