@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,4 +213,18 @@ Test(arena, freed_memory_is_filled_with_a_recognisable_byte)
     munmap(region, REGION_BYTES);
 }
 #endif
+#endif
+
+#ifndef NDEBUG
+Test(arena, a_second_free_is_noticed_whatever_became_of_the_run, .signal = SIGABRT)
+{
+    struct aro_arena *arena = aro_arena_create(region_make(REGION_BYTES), REGION_BYTES);
+    void *before = aro_arena_alloc(arena, 8 * KIB);
+    void *at = aro_arena_alloc(arena, 8 * KIB);
+
+    aro_arena_alloc(arena, 8 * KIB);
+    aro_arena_free(arena, before);
+    aro_arena_free(arena, at); /* joins the one before: its first page starts no run any more */
+    aro_arena_free(arena, at);
+}
 #endif

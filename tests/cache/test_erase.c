@@ -73,6 +73,34 @@ Test(cache_erase, a_reader_erases_what_the_keeper_has_not_seen_yet)
     world_end(&world);
 }
 
+/* As a thread leaves it that was stopped in the middle of aro_cache_erase. */
+static void erase_half(struct world *world, uint64_t number)
+{
+    atomic_store(&find(world, number)->state, ARO_ENTRY_GONE | ARO_ENTRY_POSTED);
+}
+
+Test(cache_erase, an_eraser_that_is_stopped_holds_nobody_up)
+{
+    struct world world = world_make();
+    struct aro_entry *entry;
+    struct aro_id id = id_of(1);
+
+    cr_assert_eq(put(&world, 1, 4096), 0);
+    erase_half(&world, 1);
+    cr_assert_eq(erase(&world, 1), -ENOENT);
+    cr_assert_eq(put(&world, 1, 4096), 0, "the keeper's insert");
+    erase_half(&world, 1);
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, 4096, &entry), 0, "a reader's");
+    cr_assert_eq(aro_cache_abandon(world.reader, entry), 0u);
+    cr_assert_eq(put(&world, 2, 4096), 0);
+    erase_half(&world, 2);
+    id = id_of(2);
+    cr_assert_eq(aro_cache_remove(world.cache, &id), -ENOENT);
+    world_settle(&world);
+    cr_assert_eq(stats(&world).retired_now, 0u);
+    world_end(&world);
+}
+
 /* ---- a full pair of buckets ---- */
 
 /* The next number whose chunk lives in the two buckets of chunk 0. */
