@@ -6,8 +6,8 @@
  * the project return 0 or -errno; where a failure reaches a person it is given an id and a sentence
  * with the particulars, in a struct aro_error.
  *
- * Ranges: 1xxx usage, 2xxx configuration, 3xxx device and data plane, 4xxx memory, 5xxx store,
- * 6xxx control socket and commands, 7xxx client and transfers, 8xxx names and origins,
+ * Ranges: 1xxx usage and benchmarks, 2xxx configuration, 3xxx device and data plane, 4xxx memory,
+ * 5xxx store, 6xxx control socket and commands, 7xxx client and transfers, 8xxx names and origins,
  * 9xxx gateway.
  */
 #ifndef ARO_CACHE_BASE_ERROR_H

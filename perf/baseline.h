@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What arobench compares the cache with: plain signatures, and not a line of the project behind
+ * them. An id is 32 bytes whose first eight are as good as random, so each side takes its hash from
+ * there for nothing. Memory is asked for in large pages wherever its owner lets us.
+ */
+#ifndef ARO_PERF_BASELINE_H
+#define ARO_PERF_BASELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BASELINE_ID_BYTES = 32, BASELINE_BURST_MAX = 64 };
+
+/* ---- tables: id -> value; one thread ---- */
+
+struct baseline_table_ops {
+    const char *name;
+    /* writers: others may write too, and pay for it. NULL: no memory, or its library won't. */
+    void *(*create)(uint32_t entries_max, bool writers);
+    void (*destroy)(void *table);
+    bool (*insert)(void *table, const uint8_t id[BASELINE_ID_BYTES], void *value);
+    bool (*erase)(void *table, const uint8_t id[BASELINE_ID_BYTES]);
+    /* ids[:n], n <= BASELINE_BURST_MAX; ret[i] is NULL for who is not there. How many are. */
+    unsigned (*lookup_burst)(void *table, const uint8_t (*ids)[BASELINE_ID_BYTES], unsigned n,
+                             void *ret[]);
+};
+
+extern const struct baseline_table_ops baseline_rte_hash; /* DPDK, lock-free for readers */
+extern const struct baseline_table_ops baseline_lfht;     /* liburcu */
+
+/* ---- a cache: hash table and list, least recently used; one thread ---- */
+
+struct baseline_lru;
+
+struct baseline_lru *baseline_lru_create(uint32_t entries_max); /* NULL: no memory */
+void baseline_lru_destroy(struct baseline_lru *lru);
+/*
+ * Asks for ids[:n] in order. ret[i] is the value that came in with that id, or NULL: it was absent
+ * and is in now, with values[i] (never NULL). Returns the hits.
+ */
+unsigned baseline_lru_request_burst(struct baseline_lru *lru,
+                                    const uint8_t (*ids)[BASELINE_ID_BYTES], void *const values[],
+                                    unsigned n, void *ret[]);
+
+/* ---- the floor: one line of an index and the first line of an entry, and nothing else ---- */
+
+struct floor_loads {
+    const uint8_t *lines; /* 64 bytes each, a power of two of them */
+    uint64_t lines_mask;
+    const uint8_t *entries; /* each begins with its id */
+    size_t entry_bytes;
+};
+
+/*
+ * Where to look stands in the id: its first eight bytes choose the line, the next eight are the
+ * number of the entry. Returns how many entries begin with the first eight bytes asked for.
+ */
+unsigned floor_loads_burst(const struct floor_loads *floor, const uint8_t (*ids)[BASELINE_ID_BYTES],
+                           unsigned n, uint64_t *ret_sum);
+
+#endif

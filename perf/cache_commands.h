@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommands of arobench cache; each returns the exit code. */
+#ifndef ARO_PERF_CACHE_COMMANDS_H
+#define ARO_PERF_CACHE_COMMANDS_H
+
+#include "perf/cache_options.h"
+
+/* perf/cache_throughput.c */
+int cache_lookup(const struct cache_options *options);
+int cache_insert(const struct cache_options *options);
+int cache_mixed(const struct cache_options *options);
+
+#endif
