@@ -22,9 +22,9 @@ struct baseline_table_ops {
     void (*destroy)(void *table);
     bool (*insert)(void *table, const uint8_t id[BASELINE_ID_BYTES], void *value);
     bool (*erase)(void *table, const uint8_t id[BASELINE_ID_BYTES]);
-    /* ids[:n], n <= BASELINE_BURST_MAX; ret[i] is NULL for who is not there. How many are. */
-    unsigned (*lookup_burst)(void *table, const uint8_t (*ids)[BASELINE_ID_BYTES], unsigned n,
-                             void *ret[]);
+    /* n ids, one behind the other, n <= BASELINE_BURST_MAX; ret[i] is NULL for who is not there.
+     * How many are. */
+    unsigned (*lookup_burst)(void *table, const uint8_t *ids, unsigned n, void *ret[]);
 };
 
 extern const struct baseline_table_ops baseline_rte_hash; /* DPDK, lock-free for readers */
@@ -37,27 +37,26 @@ struct baseline_lru;
 struct baseline_lru *baseline_lru_create(uint32_t entries_max); /* NULL: no memory */
 void baseline_lru_destroy(struct baseline_lru *lru);
 /*
- * Asks for ids[:n] in order. ret[i] is the value that came in with that id, or NULL: it was absent
- * and is in now, with values[i] (never NULL). Returns the hits.
+ * Asks for n ids, one behind the other, in that order. ret[i] is the value that came in with that
+ * id, or NULL: it was absent and is in now, with values[i] (never NULL). Returns the hits.
  */
-unsigned baseline_lru_request_burst(struct baseline_lru *lru,
-                                    const uint8_t (*ids)[BASELINE_ID_BYTES], void *const values[],
-                                    unsigned n, void *ret[]);
+unsigned baseline_lru_request_burst(struct baseline_lru *lru, const uint8_t *ids,
+                                    void *const values[], unsigned n, void *ret[]);
 
 /* ---- the floor: one line of an index and the first line of an entry, and nothing else ---- */
 
 struct floor_loads {
-    const uint8_t *lines; /* 64 bytes each, a power of two of them */
-    uint64_t lines_mask;
+    const uint8_t *lines;   /* 64 bytes each */
+    uint64_t lines_count;   /* at most 2^32 */
     const uint8_t *entries; /* each begins with its id */
     size_t entry_bytes;
 };
 
 /*
- * Where to look stands in the id: its first eight bytes choose the line, the next eight are the
+ * Where to look stands in the id: its first four bytes choose the line, the second eight are the
  * number of the entry. Returns how many entries begin with the first eight bytes asked for.
  */
-unsigned floor_loads_burst(const struct floor_loads *floor, const uint8_t (*ids)[BASELINE_ID_BYTES],
-                           unsigned n, uint64_t *ret_sum);
+unsigned floor_loads_burst(const struct floor_loads *floor, const uint8_t *ids, unsigned n,
+                           uint64_t *ret_sum);
 
 #endif

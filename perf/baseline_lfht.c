@@ -133,14 +133,14 @@ static bool lfht_erase(void *at, const uint8_t *id)
     return true;
 }
 
-static unsigned lfht_lookup_burst(void *table, const uint8_t (*ids)[BASELINE_ID_BYTES], unsigned n,
-                                  void *ret[])
+static unsigned lfht_lookup_burst(void *table, const uint8_t *ids, unsigned n, void *ret[])
 {
     unsigned found = 0;
 
     for (unsigned i = 0; i < n; i++) {
         struct cds_lfht_iter iter;
-        cds_lfht_lookup(((struct table *)table)->hash, hash_of(ids[i]), match, ids[i], &iter);
+        cds_lfht_lookup(((struct table *)table)->hash, hash_of(ids + i * BASELINE_ID_BYTES), match,
+                        ids + i * BASELINE_ID_BYTES, &iter);
         ret[i] = iter.node == NULL ? NULL : caa_container_of(iter.node, struct node, link)->value;
         found += iter.node != NULL;
     }

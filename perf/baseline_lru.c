@@ -125,32 +125,30 @@ static void insert(struct baseline_lru *lru, const uint8_t *id, void *value)
     list_push(lru, at);
 }
 
-static void burst_fetch(const struct baseline_lru *lru, const uint8_t (*ids)[BASELINE_ID_BYTES],
-                        unsigned n)
+static void burst_fetch(const struct baseline_lru *lru, const uint8_t *ids, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        __builtin_prefetch(head_of(lru, ids[i]));
+        __builtin_prefetch(head_of(lru, ids + i * BASELINE_ID_BYTES));
     for (unsigned i = 0; i < n; i++)
-        __builtin_prefetch(&lru->nodes[*head_of(lru, ids[i])]);
+        __builtin_prefetch(&lru->nodes[*head_of(lru, ids + i * BASELINE_ID_BYTES)]);
     for (unsigned i = 0; i < n; i++) {
-        const struct node *node = &lru->nodes[*head_of(lru, ids[i])];
+        const struct node *node = &lru->nodes[*head_of(lru, ids + i * BASELINE_ID_BYTES)];
         __builtin_prefetch(&lru->nodes[node->older]);
         __builtin_prefetch(&lru->nodes[node->newer]);
     }
 }
 
-unsigned baseline_lru_request_burst(struct baseline_lru *lru,
-                                    const uint8_t (*ids)[BASELINE_ID_BYTES], void *const values[],
-                                    unsigned n, void *ret[])
+unsigned baseline_lru_request_burst(struct baseline_lru *lru, const uint8_t *ids,
+                                    void *const values[], unsigned n, void *ret[])
 {
     unsigned hits = 0;
 
     burst_fetch(lru, ids, n);
     for (unsigned i = 0; i < n; i++) {
-        uint32_t at = find(lru, ids[i]);
+        uint32_t at = find(lru, ids + i * BASELINE_ID_BYTES);
         ret[i] = NULL;
         if (at == NOBODY) {
-            insert(lru, ids[i], values[i]);
+            insert(lru, ids + i * BASELINE_ID_BYTES, values[i]);
             continue;
         }
         list_unlink(lru, at);

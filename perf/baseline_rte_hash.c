@@ -33,7 +33,7 @@ struct table {
 static bool eal_started(void)
 {
     static char words[][24] = {
-        "arobench",       "--no-huge",      "--in-memory",         "--no-pci", "-m64",
+        "arobench",       "--no-huge",      "--no-shconf",         "--no-pci", "-m64",
         "--no-telemetry", "--iova-mode=va", "--log-level=*:error", "--lcores", ""};
     enum { WORDS = sizeof(words) / sizeof(words[0]) };
     static bool tried, started;
@@ -139,8 +139,7 @@ static bool rte_table_erase(void *at, const uint8_t *id)
     return place >= 0 && rte_hash_free_key_with_position(table->hash, place) == 0;
 }
 
-static unsigned rte_table_lookup_burst(void *table, const uint8_t (*ids)[BASELINE_ID_BYTES],
-                                       unsigned n, void *ret[])
+static unsigned rte_table_lookup_burst(void *table, const uint8_t *ids, unsigned n, void *ret[])
 {
     const void *keys[BASELINE_BURST_MAX];
     hash_sig_t hashes[BASELINE_BURST_MAX];
@@ -148,8 +147,8 @@ static unsigned rte_table_lookup_burst(void *table, const uint8_t (*ids)[BASELIN
     int found;
 
     for (unsigned i = 0; i < n; i++) {
-        keys[i] = ids[i];
-        hashes[i] = hash_of(ids[i]);
+        keys[i] = ids + i * BASELINE_ID_BYTES;
+        hashes[i] = hash_of(ids + i * BASELINE_ID_BYTES);
     }
     found = rte_hash_lookup_with_hash_bulk_data(((struct table *)table)->hash, keys, hashes, n,
                                                 &hits, ret);

@@ -26,6 +26,12 @@ static const struct cache_command commands[] = {
      "ntbvwsqrj",
      {.entries = 1000000, FEW_SECONDS, .writes_percent = 10},
      cache_mixed},
+    {"compare",
+     "beside rte_hash, lfht, a plain LRU and the memory itself, in turn (15 rounds); one JSON "
+     "object per line",
+     "ORQr",
+     {.rounds = 15, .threads = 1},
+     cache_compare},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Paired comparisons: ours and theirs measured in turn, A B A B, in one process on the same pinned
+ * thread, several rounds; medians are told, as one JSON object per line on standard output, and
+ * every sample is kept in the raw file. One thread.
+ */
+#ifndef ARO_PERF_COMPARE_H
+#define ARO_PERF_COMPARE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "perf/machine.h"
+
+enum { COMPARE_ROUNDS_MAX = 99 };
+
+/* How large, and where to. Constant while comparing. */
+struct compare {
+    struct bench_cpus cpus;
+    FILE *raw; /* NULL: samples are dropped */
+    unsigned rounds;
+    uint32_t entries;  /* of the tables */
+    uint32_t lookups;  /* per sample */
+    uint32_t steps;    /* inserts with evictions per sample */
+    uint32_t objects;  /* of the Zipf stream */
+    uint64_t requests; /* of the Zipf stream, all rounds together */
+    uint32_t chunks;   /* whose memory is weighed */
+};
+
+/* One side measures once; the sample says how many operations it was. */
+struct compare_side {
+    void (*measure)(void *arg, struct bench_sample *ret);
+    void *arg;
+};
+
+struct compare_pair {
+    const char *name;
+    bool by_cycles; /* cycles for each, less is better; else operations per second */
+    struct compare_side ours, theirs;
+};
+
+/* Medians over the rounds; the ratio is that of the medians, > 1: ours is better. */
+struct compare_result {
+    double ours, theirs, ratio;
+    double ratio_min, ratio_max; /* over the rounds */
+    double ours_beside, theirs_beside;
+    double stolen; /* in the worst sample */
+};
+
+void compare_measure(const struct compare *compare, const struct compare_pair *pair,
+                     struct compare_result *ret);
+
+/* The line of a comparison. note says what the two sides were: no quotes in it. */
+void compare_tell(const char *name, const struct compare_result *result, const char *unit,
+                  const char *note, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- the comparisons, each with memory of its own; name: its own ---- */
+
+/* perf/compare_lookup.c */
+void compare_lookup_rte_hash(const struct compare *compare, const char *name);
+void compare_lookup_lfht(const struct compare *compare, const char *name);
+void compare_lookup_floor(const struct compare *compare, const char *name);
+/* perf/compare_writes.c */
+void compare_lookup_under_writes(const struct compare *compare, const char *name);
+/* perf/compare_insert.c */
+void compare_insert_evict_rte_hash(const struct compare *compare, const char *name);
+void compare_scaling(const struct compare *compare, const char *name);
+/* perf/compare_policy.c */
+void compare_s3fifo_lru(const struct compare *compare, const char *name);
+/* perf/compare_memory.c */
+void compare_bytes_in_memory(const struct compare *compare, const char *name);
+void compare_bytes_on_disk_only(const struct compare *compare, const char *name);
+
+#endif
