@@ -18,6 +18,8 @@
 #define MADV_COLLAPSE 25
 #endif
 
+enum { PAGE = 4096 };
+
 struct node {
     struct cds_lfht_node link;
     uint8_t id[BASELINE_ID_BYTES];
@@ -48,6 +50,17 @@ static int match(struct cds_lfht_node *node, const void *id)
     return memcmp(caa_container_of(node, struct node, link)->id, id, BASELINE_ID_BYTES) == 0;
 }
 
+/* Of the pages that lie within the table wholly. */
+static void buckets_advise(const struct table *table, int advice)
+{
+    uintptr_t from = (uintptr_t)cds_lfht_mm_mmap.bucket_at(table->hash, 0);
+    uintptr_t end = (from + table->buckets_bytes) / PAGE * PAGE;
+
+    from = (from + PAGE - 1) / PAGE * PAGE;
+    if (end > from)
+        madvise((void *)from, end - from, advice);
+}
+
 /* A table that is not empty cannot be destroyed, and emptying it takes as long as filling it: its
  * pages go back at least. */
 static void lfht_destroy(void *at)
@@ -55,7 +68,7 @@ static void lfht_destroy(void *at)
     struct table *table = at;
 
     if (table->hash != NULL && cds_lfht_destroy(table->hash, NULL) != 0)
-        madvise(cds_lfht_mm_mmap.bucket_at(table->hash, 0), table->buckets_bytes, MADV_DONTNEED);
+        buckets_advise(table, MADV_DONTNEED);
     if (table->nodes != NULL)
         munmap(table->nodes, table->max * sizeof(struct node));
     free(table);
@@ -85,7 +98,7 @@ static void *lfht_create(uint32_t entries_max, bool writers)
         return NULL;
     }
     madvise(table->nodes, entries_max * sizeof(struct node), MADV_HUGEPAGE);
-    madvise(cds_lfht_mm_mmap.bucket_at(table->hash, 0), table->buckets_bytes, MADV_COLLAPSE);
+    buckets_advise(table, MADV_COLLAPSE);
     return table;
 }
 

@@ -2,8 +2,9 @@
 /*
  * rte_hash at its best: 32-byte keys compared by its own vector compare, lookups in bulk with the
  * hash given (bits of the id), readers lock-free. It gets a heap of its own over memory that was
- * advised to be in large pages: EAL without hugepages would put it on small ones. A key's place is
- * freed as soon as the key is deleted, without a grace period: nobody reads meanwhile.
+ * advised to be in large pages: EAL without hugepages would put it on small ones. It is at most
+ * half full, which was up to a tenth faster here than as full as it goes. A key's place is freed as
+ * soon as the key is deleted, without a grace period: nobody reads meanwhile.
  */
 #include "perf/baseline.h"
 
@@ -50,18 +51,18 @@ static bool eal_started(void)
 }
 
 /* Buckets of 8 in 64 bytes and the ring of free places, each a power of two; keys of 48 bytes. */
-static size_t memory_wanted(uint32_t entries_max)
+static size_t memory_wanted(uint32_t places)
 {
     size_t power = 1;
 
-    while (power < entries_max)
+    while (power < places)
         power *= 2;
-    return (power * (8 + 8) + (size_t)entries_max * 48 + (64 << 20)) / LARGE_PAGE * LARGE_PAGE;
+    return (power * (8 + 8) + (size_t)places * 48 + (64 << 20)) / LARGE_PAGE * LARGE_PAGE;
 }
 
-static int heap_make(struct table *table, uint32_t entries_max)
+static int heap_make(struct table *table, uint32_t places)
 {
-    size_t bytes = memory_wanted(entries_max);
+    size_t bytes = memory_wanted(places);
     void *memory = mmap(NULL, bytes + LARGE_PAGE, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint8_t *aligned;
@@ -96,7 +97,7 @@ static void *rte_table_create(uint32_t entries_max, bool writers)
 {
     struct rte_hash_parameters parameters = {
         .name = "baseline",
-        .entries = entries_max,
+        .entries = 2 * entries_max,
         .key_len = BASELINE_ID_BYTES,
         .extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
     };
@@ -106,7 +107,7 @@ static void *rte_table_create(uint32_t entries_max, bool writers)
         return NULL;
     if (writers)
         parameters.extra_flag |= RTE_HASH_EXTRA_FLAGS_MULTI_WRITER_ADD;
-    if (eal_started() && heap_make(table, entries_max) == 0) {
+    if (eal_started() && heap_make(table, parameters.entries) == 0) {
         parameters.socket_id = rte_malloc_heap_get_socket(heap_name);
         table->hash = rte_hash_create(&parameters);
     }

@@ -18,6 +18,7 @@ static const struct comparison {
     {"cache.lookup_vs_rte_hash", compare_lookup_rte_hash},
     {"cache.lookup_vs_lfht", compare_lookup_lfht},
     {"cache.lookup_vs_floor", compare_lookup_floor},
+    {"cache.lookup_under_writes", compare_lookup_under_writes},
     {"cache.insert_evict_vs_rte_hash", compare_insert_evict_rte_hash},
     {"cache.scaling_two_cores", compare_scaling},
 };

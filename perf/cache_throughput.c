@@ -48,8 +48,8 @@ static void lookup_body(struct bench_worker *worker)
 
 static void churn_batch(struct part *part, struct bench_worker *worker)
 {
-    worker->wrong += bench_churn_batch(&part->churn);
-    worker->ops += BENCH_CHURN_BATCH;
+    worker->ops += bench_churn_batch(&part->churn);
+    worker->wrong += part->churn.wrong;
 }
 
 static void insert_body(struct bench_worker *worker)
@@ -107,7 +107,7 @@ static void parts_make(const struct bench *bench, const struct cache_options *op
 }
 
 static void report(const struct bench *bench, const struct cache_options *options,
-                   const struct bench_sample samples[])
+                   const struct bench_sample samples[], uint64_t refused)
 {
     double per_s[ROUNDS_MAX], cycles[ROUNDS_MAX], stolen = 0;
     uint64_t ops = 0;
@@ -125,16 +125,17 @@ static void report(const struct bench *bench, const struct cache_options *option
         printf("{\"name\":\"cache.%s\",\"entries\":%u,\"threads\":%u,\"burst\":%u,"
                "\"value_bytes\":%u,\"writes_percent\":%u,\"rounds\":%u,\"operations\":%llu,"
                "\"per_s\":%.0f,\"per_s_min\":%.0f,\"per_s_max\":%.0f,\"cycles\":%.1f,"
-               "\"wrong\":0,\"stolen\":%.3f}\n",
+               "\"refused\":%llu,\"wrong\":0,\"stolen\":%.3f}\n",
                bench->name, options->entries, options->threads, options->burst,
                options->value_bytes, options->writes_percent, options->rounds,
                (unsigned long long)ops, per_s_median, per_s[0], per_s[options->rounds - 1],
-               cycles_median, stolen);
+               cycles_median, (unsigned long long)refused, stolen);
     else
         printf("%s: %.2f M/s, %.1f cycles each (median of %u rounds; %.2f to %.2f M/s), all of "
-               "%llu right; up to %.0f%% of the CPUs stolen\n",
+               "%llu right, %llu refused; up to %.0f%% of the CPUs stolen\n",
                bench->name, per_s_median / 1e6, cycles_median, options->rounds, per_s[0] / 1e6,
-               per_s[options->rounds - 1] / 1e6, (unsigned long long)ops, stolen * 100);
+               per_s[options->rounds - 1] / 1e6, (unsigned long long)ops,
+               (unsigned long long)refused, stolen * 100);
 }
 
 static int run(const struct bench *bench, const struct cache_options *options)
@@ -145,6 +146,7 @@ static int run(const struct bench *bench, const struct cache_options *options)
     void *work[BENCH_THREADS_MAX];
     struct bench_population population;
     struct bench_cpus cpus;
+    uint64_t refused = 0;
 
     bench_cpus_read(&cpus);
     parts_make(bench, options, &population, parts);
@@ -157,9 +159,12 @@ static int run(const struct bench *bench, const struct cache_options *options)
             bench_fail(ARO_E_BENCH_WRONG, "%llu of %llu operations did not find what they should",
                        (unsigned long long)wrong, (unsigned long long)samples[i].ops);
     }
-    report(bench, options, samples);
-    for (unsigned i = 0; i < options->threads && bench->lookups; i++)
-        bench_pages_free(parts[i].asked, ASKED * sizeof(struct aro_id));
+    for (unsigned i = 0; i < options->threads; i++) {
+        refused += parts[i].churn.refused;
+        if (bench->lookups)
+            bench_pages_free(parts[i].asked, ASKED * sizeof(struct aro_id));
+    }
+    report(bench, options, samples, refused);
     bench_population_free(&population);
     return 0;
 }

@@ -9,8 +9,8 @@
 #include "perf/population.h"
 
 enum {
-    BENCH_CHURN_BATCH = 256, /* steps that share a ticket of the grace period */
-    BENCH_CHURN_BATCHES = 16,
+    BENCH_CHURN_BATCH = 32, /* steps that share a ticket of the grace period */
+    BENCH_CHURN_BATCHES = 128,
     BENCH_CHURN_SPARE = BENCH_CHURN_BATCH * BENCH_CHURN_BATCHES, /* entries waiting or free */
 };
 
@@ -23,6 +23,8 @@ struct bench_churn {
     uint64_t number;         /* of the next id */
     uint64_t number_step;
     uint64_t steps;
+    uint64_t refused; /* inserts: no slot was free for that id; its entry comes and goes unseen */
+    uint64_t wrong;   /* members that could not be erased, batches of which more than half failed */
     uint64_t ticket[BENCH_CHURN_BATCHES]; /* what was erased in that batch, modulo */
 };
 
@@ -38,7 +40,7 @@ void bench_churn_make(struct bench_churn *churn, struct bench_population *popula
 void bench_churn_begin(struct bench_churn *churn);
 void bench_churn_end(struct bench_churn *churn);
 
-/* BENCH_CHURN_BATCH steps; returns how many failed (were refused, or had nothing to erase). */
+/* BENCH_CHURN_BATCH steps; returns how many inserted one and evicted one. */
 unsigned bench_churn_batch(struct bench_churn *churn);
 
 #endif

@@ -24,10 +24,10 @@ struct bench_worker {
     struct bench_sample sample;
 };
 
-/* The body asks between two bursts. */
+/* The body asks between two bursts. Nothing goes on once something was wrong. */
 static inline bool bench_worker_goes_on(const struct bench_worker *worker)
 {
-    return worker->ops < worker->ops_max &&
+    return worker->ops < worker->ops_max && worker->wrong == 0 &&
            !atomic_load_explicit(worker->over, memory_order_relaxed);
 }
 

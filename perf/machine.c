@@ -95,6 +95,17 @@ void bench_sample_take(const struct bench_mark *mark, uint64_t ops, struct bench
     ret->load = getloadavg(&load, 1) == 1 ? load : 0;
 }
 
+uint64_t bench_tsc_hz(void)
+{
+    struct bench_sample sample;
+    struct bench_mark mark;
+
+    bench_mark(&mark);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    bench_sample_take(&mark, 1, &sample);
+    return (uint64_t)((double)sample.cycles * 1e9 / (double)sample.ns);
+}
+
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

@@ -43,6 +43,7 @@ struct bench_mark {
 };
 
 void bench_mark(struct bench_mark *ret);
+uint64_t bench_tsc_hz(void); /* takes a twentieth of a second */
 /* A sample of `ops` operations by this thread since the mark. */
 void bench_sample_take(const struct bench_mark *mark, uint64_t ops, struct bench_sample *ret);
 

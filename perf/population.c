@@ -70,7 +70,11 @@ bool bench_population_insert(struct bench_population *population, struct aro_ent
         value_write(entry->data, population->value_bytes, number);
     }
     entry->len_bytes = population->value_bytes;
-    return aro_index_insert(population->index, entry, &member) == 0;
+    atomic_store_explicit(&entry->state, ARO_ENTRY_RESIDENT, memory_order_relaxed);
+    if (aro_index_insert(population->index, entry, &member) == 0)
+        return true;
+    atomic_store_explicit(&entry->state, ARO_ENTRY_GONE, memory_order_relaxed);
+    return false;
 }
 
 unsigned bench_population_lookup(const struct bench_population *population,

@@ -28,7 +28,8 @@ void bench_population_free(struct bench_population *population);
 /* entries[:n] become the members of 0..n-1. */
 void bench_population_fill(struct bench_population *population, uint32_t n);
 
-/* A free entry becomes the member of a number's id; false: the index refused. */
+/* A free entry becomes RESIDENT, the member of a number's id; false: the index refused, it is GONE.
+ */
 bool bench_population_insert(struct bench_population *population, struct aro_entry *entry,
                              uint64_t number);
 
