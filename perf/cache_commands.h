@@ -10,6 +10,9 @@ int cache_lookup(const struct cache_options *options);
 int cache_insert(const struct cache_options *options);
 int cache_mixed(const struct cache_options *options);
 
+/* perf/cache_replay.c */
+int cache_replay(const struct cache_options *options);
+int cache_zipf(const struct cache_options *options);
 /* perf/cache_compare.c */
 int cache_compare(const struct cache_options *options);
 

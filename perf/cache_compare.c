@@ -15,12 +15,15 @@ static const struct comparison {
     const char *name;
     void (*run)(const struct compare *compare, const char *name);
 } comparisons[] = {
+    {"cache.bytes_in_memory", compare_bytes_in_memory},
+    {"cache.bytes_on_disk_only", compare_bytes_on_disk_only},
     {"cache.lookup_vs_rte_hash", compare_lookup_rte_hash},
     {"cache.lookup_vs_lfht", compare_lookup_lfht},
     {"cache.lookup_vs_floor", compare_lookup_floor},
     {"cache.lookup_under_writes", compare_lookup_under_writes},
     {"cache.insert_evict_vs_rte_hash", compare_insert_evict_rte_hash},
     {"cache.scaling_two_cores", compare_scaling},
+    {"cache.s3fifo_vs_lru", compare_s3fifo_lru},
 };
 enum { COMPARISONS = sizeof(comparisons) / sizeof(comparisons[0]) };
 

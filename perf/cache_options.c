@@ -184,6 +184,8 @@ int cache_options_parse(const struct cache_command *command, int argc, char **ar
         return failed;
     if (optind < argc - wants_file)
         return usage_error(command, "what is meant by ", argv[optind + wants_file]);
+    if (ret->value_bytes == 0 && command->given.value_bytes != 0)
+        return usage_error(command, "--value-bytes must not be 0", "");
     if (wants_file && optind == argc)
         return usage_error(command, "the trace file is missing", "");
     ret->file = wants_file ? argv[optind] : NULL;

@@ -76,8 +76,9 @@ void compare_tell(const char *name, const struct compare_result *result, const c
     va_start(arguments, note);
     vprintf(note, arguments);
     va_end(arguments);
-    if (result->ratio_max > 0)
-        printf("; ratio of single rounds %.2f to %.2f", result->ratio_min, result->ratio_max);
-    printf("; up to %.0f%% of the CPUs stolen\"}\n", result->stolen * 100);
+    if (result->ratio_max > 0) /* there were rounds */
+        printf("; ratio of single rounds %.2f to %.2f; up to %.0f%% of the CPUs stolen",
+               result->ratio_min, result->ratio_max, result->stolen * 100);
+    printf("\"}\n");
     fflush(stdout);
 }
