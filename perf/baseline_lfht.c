@@ -21,9 +21,9 @@
 enum { PAGE = 4096 };
 
 struct node {
-    struct cds_lfht_node link;
+    struct cds_lfht_node link; /* first: a pointer to it is one to the node */
     uint8_t id[BASELINE_ID_BYTES];
-    void *value;
+    void *value; /* NULL: not in the table */
     struct node *free;
 };
 _Static_assert(sizeof(struct node) == 64, "one line");
@@ -34,7 +34,6 @@ struct table {
     struct node *free; /* given back */
     uint32_t fresh;    /* nodes[fresh:] were never used */
     uint32_t max;
-    size_t buckets_bytes;
 };
 
 static unsigned long hash_of(const uint8_t *id)
@@ -45,30 +44,37 @@ static unsigned long hash_of(const uint8_t *id)
     return hash;
 }
 
-static int match(struct cds_lfht_node *node, const void *id)
+static struct node *node_of(struct cds_lfht_node *link)
 {
-    return memcmp(caa_container_of(node, struct node, link)->id, id, BASELINE_ID_BYTES) == 0;
+    return (struct node *)link;
 }
 
-/* Of the pages that lie within the table wholly. */
-static void buckets_advise(const struct table *table, int advice)
+static int match(struct cds_lfht_node *link, const void *id)
+{
+    return memcmp(node_of(link)->id, id, BASELINE_ID_BYTES) == 0;
+}
+
+/* The pages that lie wholly within the table. */
+static void buckets_collapse(const struct table *table, size_t bytes)
 {
     uintptr_t from = (uintptr_t)cds_lfht_mm_mmap.bucket_at(table->hash, 0);
-    uintptr_t end = (from + table->buckets_bytes) / PAGE * PAGE;
+    uintptr_t end = (from + bytes) / PAGE * PAGE;
 
     from = (from + PAGE - 1) / PAGE * PAGE;
     if (end > from)
-        madvise((void *)from, end - from, advice);
+        madvise((void *)from, end - from, MADV_COLLAPSE);
 }
 
-/* A table that is not empty cannot be destroyed, and emptying it takes as long as filling it: its
- * pages go back at least. */
+/* Only an empty table can be destroyed. */
 static void lfht_destroy(void *at)
 {
     struct table *table = at;
 
-    if (table->hash != NULL && cds_lfht_destroy(table->hash, NULL) != 0)
-        buckets_advise(table, MADV_DONTNEED);
+    for (uint32_t i = 0; i < table->fresh; i++)
+        if (table->nodes[i].value != NULL)
+            cds_lfht_del(table->hash, &table->nodes[i].link);
+    if (table->hash != NULL)
+        cds_lfht_destroy(table->hash, NULL);
     if (table->nodes != NULL)
         munmap(table->nodes, table->max * sizeof(struct node));
     free(table);
@@ -87,7 +93,6 @@ static void *lfht_create(uint32_t entries_max, bool writers)
     while (buckets < entries_max)
         buckets *= 2;
     table->max = entries_max;
-    table->buckets_bytes = buckets * sizeof(struct cds_lfht_node);
     table->nodes = mmap(NULL, entries_max * sizeof(struct node), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     table->hash =
@@ -98,7 +103,7 @@ static void *lfht_create(uint32_t entries_max, bool writers)
         return NULL;
     }
     madvise(table->nodes, entries_max * sizeof(struct node), MADV_HUGEPAGE);
-    buckets_advise(table, MADV_COLLAPSE);
+    buckets_collapse(table, buckets * sizeof(struct cds_lfht_node));
     return table;
 }
 
@@ -115,6 +120,7 @@ static struct node *node_take(struct table *table)
 
 static void node_give(struct table *table, struct node *node)
 {
+    node->value = NULL;
     node->free = table->free;
     table->free = node;
 }
@@ -142,7 +148,7 @@ static bool lfht_erase(void *at, const uint8_t *id)
     cds_lfht_lookup(table->hash, hash_of(id), match, id, &iter);
     if (iter.node == NULL || cds_lfht_del(table->hash, iter.node) != 0)
         return false;
-    node_give(table, caa_container_of(iter.node, struct node, link));
+    node_give(table, node_of(iter.node));
     return true;
 }
 
@@ -154,7 +160,7 @@ static unsigned lfht_lookup_burst(void *table, const uint8_t *ids, unsigned n, v
         struct cds_lfht_iter iter;
         cds_lfht_lookup(((struct table *)table)->hash, hash_of(ids + i * BASELINE_ID_BYTES), match,
                         ids + i * BASELINE_ID_BYTES, &iter);
-        ret[i] = iter.node == NULL ? NULL : caa_container_of(iter.node, struct node, link)->value;
+        ret[i] = iter.node == NULL ? NULL : node_of(iter.node)->value;
         found += iter.node != NULL;
     }
     urcu_qsbr_quiescent_state();
