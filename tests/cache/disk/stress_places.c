@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readers look up while the writer inserts and erases; a plain main, so that TSan can watch. A
- * place is a function of its id: any mix of two slots shows. Chunks that are never erased must be
- * found every time. Argument: writer operations (default 300000).
+ * Readers look up while the writer inserts, erases and - in a table that is nearly full - moves; a
+ * plain main, so that TSan can watch. A place is a function of its id: any mix of two slots shows.
+ * Chunks that are never erased must be found every time. Argument: writer operations (300000).
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +13,7 @@
 #include "cache/base/sha256.h"
 #include "cache/disk/places.h"
 
-enum { READERS = 3, CHUNKS_MAX = 1000 };
+enum { READERS = 3, CHUNKS_MAX = 12000 };
 
 static struct {
     struct aro_places *places;
@@ -116,5 +116,6 @@ int main(int argc, char **argv)
 {
     uint32_t operations = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 300000;
 
-    return run(200, 600, 0xffff, operations) | run(2, 6, 0, operations * 40);
+    return run(200, 600, 0xffff, operations) | run(CHUNKS_MAX - 600, 600, UINT64_MAX, operations) |
+           run(2, 6, 0, operations * 40);
 }
