@@ -166,10 +166,12 @@ static void put_step(struct model *model, unsigned number)
     }
 }
 
-static void remove_step(struct model *model, unsigned number)
+/* By a reader, or by the keeper. */
+static void remove_step(struct model *model, unsigned reader, unsigned number)
 {
     struct aro_id id = id_of(number);
-    int rc = aro_cache_remove(model->cache, &id);
+    int rc = random() % 2 == 0 ? aro_cache_erase(model->reader[reader], &id)
+                               : aro_cache_remove(model->cache, &id);
 
     if (rc == 0) {
         cr_assert_eq(model->truth[number], RESIDENT);
@@ -209,7 +211,7 @@ static void step(struct model *model)
     else if (what < 700)
         put_step(model, number);
     else if (what < 730)
-        remove_step(model, number);
+        remove_step(model, reader, number);
     else if (what < 800)
         pin_drop(model, reader, (unsigned)random() % PINS);
     else if (what < 900)
