@@ -142,6 +142,7 @@ static struct aro_entry *place_find(const struct place *place, const struct aro_
     for (unsigned b = 0; b < 2; b++) {
         unsigned at = 0;
         struct aro_entry *entry = bucket_match(place->bucket[b], place->tag, 0, &at);
+        aro_delay_point();
         while (entry != NULL && !aro_id_equal(&entry->id, id))
             entry = bucket_match(place->bucket[b], place->tag, at + 1, &at);
         if (entry != NULL)
@@ -184,6 +185,7 @@ unsigned aro_index_find_burst(const struct aro_index *index, const struct aro_id
         if (ret[i] != NULL)
             __builtin_prefetch(ret[i]);
     }
+    aro_delay_point();
     for (unsigned i = 0; i < n; i++) {
         if (ret[i] != NULL && !aro_id_equal(&ret[i]->id, ids[i]))
             ret[i] = place_find(&places[i], ids[i]); /* tags agreed by chance */
@@ -289,8 +291,10 @@ bool aro_index_erase(struct aro_index *index, struct aro_entry *entry)
 
     for (unsigned i = 0; i < SLOTS_SEEN; i++) {
         uint64_t expected = word;
-        if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) == word)
-            return atomic_compare_exchange_strong(slot_of(&place, i), &expected, 0);
+        if (atomic_load_explicit(slot_of(&place, i), memory_order_relaxed) != word)
+            continue;
+        aro_delay_point();
+        return atomic_compare_exchange_strong(slot_of(&place, i), &expected, 0);
     }
     return false;
 }

@@ -202,7 +202,7 @@ int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry)
     }
     atomic_store(&entry->state, ARO_ENTRY_GONE);
     aro_reclaim_retire(cache, entry); /* others may have looked at it */
-    cache->index_full += rc == -ENOSPC;
+    cache->index_full += rc != -EEXIST;
     return rc == -EEXIST ? -EEXIST : -ENOSPC;
 }
 

@@ -70,10 +70,11 @@ struct stress {
 
 static _Thread_local uint64_t delay_random = 88172645463325252u;
 
-void aro_delay_point(void)
+void aro_delay_at(const struct aro_delay_site *site)
 {
     uint64_t r = random_next(&delay_random) >> 20;
 
+    (void)site;
     if (r % 64 != 0)
         return;
     for (uint64_t i = r / 64 % 256 == 0 ? 40 : 1; i > 0; i--)
