@@ -294,8 +294,7 @@ int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32
         *ret = member;
         return -EALREADY;
     }
-    if (rc == -ENOSPC)
-        aro_count_sw(&reader->index_full);
+    aro_count_sw(&reader->index_full);
     return rc == -ENOSPC ? -ENOSPC : -ENOBUFS;
 }
 

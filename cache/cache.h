@@ -118,7 +118,7 @@ struct aro_cache_stats {
     uint64_t removed;      /* by request */
     uint64_t abandoned;    /* reads that failed */
     uint64_t stock_empty;  /* reserve found no memory at hand */
-    uint64_t index_full;   /* insert found no slot */
+    uint64_t index_full;   /* insert found no slot, or lost it to others again and again */
     uint64_t alloc_failed; /* keeper found no memory */
 };
 

@@ -23,6 +23,12 @@
 #endif
 #endif
 
+/* One place in the code, whichever way it is reached. */
+static void before_ids(void)
+{
+    aro_delay_point();
+}
+
 static unsigned burst_find(const struct aro_index *index, const struct aro_id *const ids[],
                            unsigned n, struct aro_entry *ret[])
 {
@@ -46,6 +52,7 @@ static unsigned burst_find(const struct aro_index *index, const struct aro_id *c
         if (ret[i] != NULL)
             __builtin_prefetch(ret[i]);
     }
+    before_ids();
     for (unsigned i = 0; i < n; i++) {
         if (ret[i] != NULL && !aro_id_equal(&ret[i]->id, ids[i]))
             ret[i] = aro_index_seek(index, hash[i], ids[i]); /* tags agreed by chance */
@@ -118,6 +125,7 @@ WIDE static unsigned burst_find_wide(const struct aro_index *index,
                                                    memory_order_acquire);
         __builtin_prefetch(aro_word_entry(word[i]));
     }
+    before_ids();
     for (unsigned i = 0; i < n; i++) {
         ret[i] = aro_word_entry(word[i]);
         if ((word[i] & ~ARO_WORD_ENTRY) != wanted[i] || !wide_equal(&ret[i]->id, ids[i]))

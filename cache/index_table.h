@@ -7,6 +7,7 @@
 #define ARO_CACHE_INDEX_TABLE_H
 
 #include "cache/base/hash.h"
+#include "cache/delay.h"
 #include "cache/index.h"
 
 enum {
@@ -96,6 +97,7 @@ static inline struct aro_entry *aro_index_seek(const struct aro_index *index, ui
             b == 0 ? aro_bucket_first(index, hash) : aro_bucket_second(index, hash);
         unsigned at = 0;
         struct aro_entry *entry = aro_bucket_match(bucket, tag, 0, &at);
+        aro_delay_point();
         while (entry != NULL && !aro_id_equal(&entry->id, id))
             entry = aro_bucket_match(bucket, tag, at + 1, &at);
         if (entry != NULL)

@@ -223,10 +223,9 @@ int aro_cache_insert(struct aro_cache *cache, struct aro_entry *entry)
         return 0;
     }
     atomic_store(&entry->state, ARO_ENTRY_GONE);
-    if (rc == -ENOSPC) {
-        cache->index_full++;
+    cache->index_full += rc != -EEXIST;
+    if (rc == -ENOSPC)
         crowd_thin(cache, &entry->id);
-    }
     aro_reclaim_retire(cache, entry); /* others may have looked at it */
     return rc == -EEXIST ? -EEXIST : -ENOSPC;
 }

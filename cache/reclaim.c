@@ -127,6 +127,7 @@ static void held_free(struct aro_cache *cache)
 
     if (cache->held.first == 0)
         return;
+    aro_delay_point();
     pins_scan(cache);
     while ((entry = list_pop(cache, &cache->held)) != NULL) {
         if (entry->pin_scan == cache->pin_scans)

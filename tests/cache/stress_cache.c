@@ -4,7 +4,12 @@
  * publish, abandon, insert, remove, flush, evict. The bytes of a chunk follow from its id, so every
  * hit and every pin is checked against it. Compiled with delay points and assertions.
  *
- *     stress_cache [SECONDS [SEED]]       prints what it did; exit 1 at the first wrong thing
+ *     stress_cache [-n OPERATIONS | -t SECONDS] [-s SEED] [-c CPUS]
+ *
+ * prints what it did and aborts at the first wrong thing. An operation is one id looked up, one
+ * pin, unpin, wait, reserve, publish, abandon, erase, alloc, insert, discard, remove or flush; what
+ * housekeeping does (evictions, reclamation, stock) comes on top. -c 1 puts all three threads on
+ * one CPU: preemption in odd places finds what parallelism does not.
  *
  * Runs in rounds: after each all threads rest and the cache must be consistent and leak nothing.
  * No check needs a particular interleaving; a longer run finds more.
@@ -12,26 +17,22 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "cache/base/error.h"
-#include "cache/cache.h"
 #include "cache/delay.h"
-#include "cache/sums.h"
+#include "tests/cache/chunks.h"
+#include "tests/cache/options.h"
 
 enum {
     REGION_BYTES = 8 << 20,
+    ENTRIES_MAX = 2048,
     READERS = 2,
-    IDS = 600,    /* 19 MiB of chunks: most publications must evict */
-    HOT_IDS = 24, /* asked for by everybody at once */
-    PINS = 24,    /* per reader */
-    READS = 4,    /* under way per reader */
+    IDS = 3000, /* 24 MiB of chunks: most publications must evict */
+    PINS = 24,  /* per reader */
+    READS = 4,  /* under way per reader */
     BURST = 8,
-    ROUND_LOOPS = 4000,
+    ROUND_LOOPS = 20000,
     PATIENCE = 5 * 1000 * 1000, /* yields before a wake-up counts as lost */
 };
 
@@ -44,7 +45,8 @@ struct pin {
 };
 
 struct tally {
-    uint64_t found, checked, published, abandoned, joined, woken, erased, no_stock, loops;
+    uint64_t operations, looked_up, found, checked, published, abandoned, joined, woken, erased,
+        no_stock;
 };
 
 struct actor {
@@ -60,6 +62,7 @@ struct stress {
     struct aro_cache *cache;
     struct actor actor[READERS];
     uint64_t random;
+    uint64_t keeper_operations;
     _Atomic unsigned readers_left;
     _Atomic unsigned reading[IDS];        /* owners of a READING entry: 0 or 1 */
     _Atomic unsigned woken[READERS][IDS]; /* by the publisher, for each waiter */
@@ -67,103 +70,30 @@ struct stress {
 
 static _Thread_local uint64_t delay_random = 88172645463325252u;
 
-static uint64_t next_random(uint64_t *state)
+void aro_delay_at(const struct aro_delay_site *site)
 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
+    uint64_t r = random_next(&delay_random) >> 20;
 
-void aro_delay_point(void)
-{
-    uint64_t r = next_random(&delay_random) >> 20;
-
+    (void)site;
     if (r % 64 != 0)
         return;
     for (uint64_t i = r / 64 % 256 == 0 ? 40 : 1; i > 0; i--)
         sched_yield();
 }
 
-#define REQUIRE(what)                                                                              \
-    do {                                                                                           \
-        if (!(what)) {                                                                             \
-            fprintf(stderr, "stress_cache: line %d: %s\n", __LINE__, #what);                       \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+/* ---- a reader ---- */
 
-/* ---- chunks that follow from their number ---- */
-
-static struct aro_id id_of(unsigned number)
+static void hit_check(struct actor *actor, const struct aro_entry *entry, unsigned number)
 {
-    return (struct aro_id){{number, number * UINT64_C(0x9e3779b97f4a7c15), ~(uint64_t)number, 1}};
-}
-
-static uint32_t len_of(unsigned number)
-{
-    return number < HOT_IDS ? 4096 : 1 + number * 7919 % 65536;
-}
-
-static uint64_t word_of(unsigned number, uint32_t at)
-{
-    return (number * UINT64_C(0x2545f4914f6cdd1d)) ^ (at * UINT64_C(0xff51afd7ed558ccd));
-}
-
-static void chunk_fill(struct aro_entry *entry, unsigned number, bool wrong)
-{
-    uint32_t len = len_of(number);
-
-    for (uint32_t at = 0; at < len; at += 8) {
-        uint64_t word = word_of(number, at) ^ wrong;
-        memcpy(entry->data + at, &word, len - at < 8 ? len - at : 8);
-    }
-}
-
-static void word_check(const struct aro_entry *entry, unsigned number, uint32_t at)
-{
-    uint32_t len = len_of(number);
-    uint64_t word = word_of(number, at);
-
-    REQUIRE(memcmp(entry->data + at, &word, len - at < 8 ? len - at : 8) == 0);
-}
-
-static uint16_t *sums_of(const struct actor *actor, const struct aro_entry *entry)
-{
-    return aro_cache_sums(actor->stress->cache, entry);
-}
-
-/* First, last and some words, one prefix sum: cheap enough for every hit. */
-static void chunk_check(struct actor *actor, const struct aro_entry *entry, unsigned number)
-{
-    struct aro_id id = id_of(number);
-    uint32_t len = len_of(number);
-    uint32_t words = (len + 7) / 8;
-    uint32_t step = (uint32_t)(next_random(&actor->random) % (aro_sums_count(len) - 1));
-    uint16_t sums[2] = {0};
-    uint16_t between;
-
-    REQUIRE(aro_id_equal(&entry->id, &id));
-    REQUIRE(entry->len_bytes == len);
-    word_check(entry, number, 0);
-    word_check(entry, number, (words - 1) * 8);
-    for (unsigned i = 0; i < 6; i++)
-        word_check(entry, number, (uint32_t)(next_random(&actor->random) % words) * 8);
-    aro_sums_extend(sums, 0, entry->data + step * ARO_SUM_STEP,
-                    len - step * ARO_SUM_STEP < ARO_SUM_STEP ? len - step * ARO_SUM_STEP
-                                                             : ARO_SUM_STEP);
-    between = aro_sums_between(sums_of(actor, entry)[step], sums_of(actor, entry)[step + 1]);
-    REQUIRE(between % 0xffff == sums[1] % 0xffff);
+    chunk_check(entry, aro_cache_sums(actor->stress->cache, entry), number, &actor->random);
     actor->tally.checked++;
 }
 
-/* ---- a reader ---- */
-
 static unsigned pick(uint64_t *random)
 {
-    uint64_t r = next_random(random) >> 11;
+    uint64_t r = random_next(random) >> 11;
 
-    return (unsigned)(r % 3 == 0 ? r / 3 % HOT_IDS : r / 3 % IDS);
+    return (unsigned)(r % 3 == 0 ? r / 3 % CHUNKS_HOT : r / 3 % IDS);
 }
 
 static void wake(struct stress *stress, uint64_t waiters, unsigned number)
@@ -176,7 +106,7 @@ static void wake(struct stress *stress, uint64_t waiters, unsigned number)
 static void read_begin(struct actor *actor, unsigned number)
 {
     struct stress *stress = actor->stress;
-    struct aro_id id = id_of(number);
+    struct aro_id id = chunk_id(number);
     unsigned slot = 0;
     struct aro_entry *entry;
     int rc;
@@ -185,7 +115,8 @@ static void read_begin(struct actor *actor, unsigned number)
         slot++;
     if (slot == READS)
         return;
-    rc = aro_cache_reserve(actor->reader, &id, len_of(number), &entry);
+    rc = aro_cache_reserve(actor->reader, &id, chunk_len(number), &entry);
+    actor->tally.operations++;
     if (rc == 0) {
         REQUIRE(atomic_fetch_add(&stress->reading[number], 1) == 0);
         chunk_fill(entry, number, true); /* a disk read half done */
@@ -205,23 +136,25 @@ static void read_end(struct actor *actor, struct aro_entry **read)
     uint64_t waiters;
 
     *read = NULL;
-    if (next_random(&actor->random) % 8 == 0) {
+    if (random_next(&actor->random) % 8 == 0) {
         REQUIRE(atomic_fetch_sub(&actor->stress->reading[number], 1) == 1);
         waiters = aro_cache_abandon(actor->reader, entry);
         actor->tally.abandoned++;
     } else {
         chunk_fill(entry, number, false);
-        aro_sums_extend(sums_of(actor, entry), 0, entry->data, entry->len_bytes);
+        aro_sums_extend(aro_cache_sums(actor->stress->cache, entry), 0, entry->data,
+                        entry->len_bytes);
         REQUIRE(atomic_fetch_sub(&actor->stress->reading[number], 1) == 1);
         waiters = aro_cache_publish(actor->reader, entry);
         actor->tally.published++;
     }
+    actor->tally.operations++;
     wake(actor->stress, waiters, number);
 }
 
 static void pin_begin(struct actor *actor, struct aro_entry *entry, unsigned number, bool join)
 {
-    unsigned slot = (unsigned)(next_random(&actor->random) % PINS);
+    unsigned slot = (unsigned)(random_next(&actor->random) % PINS);
     struct pin *pin = &actor->pin[slot];
     unsigned me = aro_reader_index(actor->reader);
     enum aro_entry_state state;
@@ -229,6 +162,7 @@ static void pin_begin(struct actor *actor, struct aro_entry *entry, unsigned num
     if (pin->entry != NULL)
         return;
     aro_cache_pin(actor->reader, slot, entry);
+    actor->tally.operations += join ? 2 : 1;
     *pin = (struct pin){.entry = entry, .number = number, .resident = !join};
     if (!join)
         return;
@@ -266,8 +200,9 @@ static void pin_end(struct actor *actor, unsigned slot, bool must)
     if (pin->waiting && state != ARO_ENTRY_READING)
         wake_expect(actor, pin);
     if (state == ARO_ENTRY_RESIDENT || pin->resident)
-        chunk_check(actor, pin->entry, pin->number);
+        hit_check(actor, pin->entry, pin->number);
     aro_cache_unpin(actor->reader, slot);
+    actor->tally.operations++;
     pin->entry = NULL;
 }
 
@@ -280,10 +215,12 @@ static void look_up(struct actor *actor)
 
     for (unsigned i = 0; i < BURST; i++) {
         number[i] = pick(&actor->random);
-        id[i] = id_of(number[i]);
+        id[i] = chunk_id(number[i]);
         ids[i] = &id[i];
     }
     actor->tally.found += aro_cache_find_burst(actor->reader, ids, BURST, entry);
+    actor->tally.operations += BURST;
+    actor->tally.looked_up += BURST;
     for (unsigned i = 0; i < BURST; i++) {
         enum aro_entry_state state;
         if (entry[i] == NULL) {
@@ -293,12 +230,12 @@ static void look_up(struct actor *actor)
         state = aro_entry_state(entry[i]);
         if (state == ARO_ENTRY_RESIDENT) {
             aro_delay_point();
-            chunk_check(actor, entry[i], number[i]);
+            hit_check(actor, entry[i], number[i]);
             aro_entry_touch(entry[i]);
         }
         if (state == ARO_ENTRY_READING)
             pin_begin(actor, entry[i], number[i], true);
-        else if (state == ARO_ENTRY_RESIDENT && next_random(&actor->random) % 4 == 0)
+        else if (state == ARO_ENTRY_RESIDENT && random_next(&actor->random) % 4 == 0)
             pin_begin(actor, entry[i], number[i], false);
     }
 }
@@ -306,11 +243,12 @@ static void look_up(struct actor *actor)
 /* Whatever others do with it at this moment. */
 static void erase(struct actor *actor, unsigned number)
 {
-    struct aro_id id = id_of(number);
+    struct aro_id id = chunk_id(number);
     int rc = aro_cache_erase(actor->reader, &id);
 
     REQUIRE(rc == 0 || rc == -ENOENT || rc == -EBUSY);
     actor->tally.erased += rc == 0;
+    actor->tally.operations++;
 }
 
 static void *reader_main(void *argument)
@@ -322,14 +260,14 @@ static void *reader_main(void *argument)
     for (unsigned loop = 0; loop < ROUND_LOOPS; loop++) {
         look_up(actor);
         for (unsigned i = 0; i < READS; i++)
-            if (actor->read[i] != NULL && next_random(&actor->random) % 3 == 0)
+            if (actor->read[i] != NULL && random_next(&actor->random) % 3 == 0)
                 read_end(actor, &actor->read[i]);
-        if (next_random(&actor->random) % 16 == 0)
+        if (random_next(&actor->random) % 16 == 0)
             erase(actor, pick(&actor->random));
-        if (next_random(&actor->random) % 4 == 0)
-            pin_end(actor, (unsigned)(next_random(&actor->random) % PINS), false);
+        if (random_next(&actor->random) % 4 == 0)
+            pin_end(actor, (unsigned)(random_next(&actor->random) % PINS), false);
         aro_cache_quiescent(actor->reader);
-        if (next_random(&actor->random) % 64 == 0) {
+        if (random_next(&actor->random) % 64 == 0) {
             aro_cache_offline(actor->reader);
             sched_yield();
             aro_cache_online(actor->reader);
@@ -342,7 +280,6 @@ static void *reader_main(void *argument)
     for (unsigned i = 0; i < PINS; i++)
         pin_end(actor, i, true);
     aro_cache_offline(actor->reader);
-    actor->tally.loops += ROUND_LOOPS;
     atomic_fetch_sub(&actor->stress->readers_left, 1);
     return NULL;
 }
@@ -353,15 +290,17 @@ static void keeper_put(struct stress *stress)
 {
     unsigned number = pick(&stress->random);
     struct aro_entry *entry;
-    int rc = aro_cache_alloc(stress->cache, len_of(number), &entry);
+    int rc = aro_cache_alloc(stress->cache, chunk_len(number), &entry);
 
+    stress->keeper_operations++;
     if (rc != 0) {
         REQUIRE(rc == -ENOBUFS);
         return;
     }
-    entry->id = id_of(number);
+    entry->id = chunk_id(number);
     chunk_fill(entry, number, false);
-    if (next_random(&stress->random) % 16 == 0) {
+    stress->keeper_operations++;
+    if (random_next(&stress->random) % 16 == 0) {
         aro_cache_discard(stress->cache, entry);
         return;
     }
@@ -371,17 +310,18 @@ static void keeper_put(struct stress *stress)
 
 static void keeper_remove(struct stress *stress)
 {
-    uint64_t r = next_random(&stress->random) >> 17;
-    struct aro_id id = id_of(r % 2 ? pick(&stress->random) : (unsigned)(r / 2 % HOT_IDS));
+    uint64_t r = random_next(&stress->random) >> 17;
+    struct aro_id id = chunk_id(r % 2 ? pick(&stress->random) : (unsigned)(r / 2 % CHUNKS_HOT));
     int rc = aro_cache_remove(stress->cache, &id);
 
+    stress->keeper_operations++;
     REQUIRE(rc == 0 || rc == -ENOENT || rc == -EBUSY);
 }
 
 static void keeper_run(struct stress *stress)
 {
     while (atomic_load(&stress->readers_left) > 0) {
-        uint64_t r = next_random(&stress->random) >> 13;
+        uint64_t r = random_next(&stress->random) >> 13;
         if (r % 8 < 4)
             aro_cache_maintain(stress->cache, 1 + (unsigned)(r / 8 % 64));
         else if (r % 8 < 6)
@@ -402,13 +342,13 @@ static unsigned count_found(struct stress *stress)
     unsigned found = 0;
 
     for (unsigned number = 0; number < IDS; number++) {
-        struct aro_id id = id_of(number);
+        struct aro_id id = chunk_id(number);
         const struct aro_id *ids[1] = {&id};
         struct aro_entry *entry;
         if (aro_cache_find_burst(stress->actor[0].reader, ids, 1, &entry) == 0)
             continue;
         REQUIRE(aro_entry_state(entry) == ARO_ENTRY_RESIDENT);
-        chunk_check(&stress->actor[0], entry, number);
+        hit_check(&stress->actor[0], entry, number);
         found++;
     }
     return found;
@@ -449,69 +389,92 @@ static void round_run(struct stress *stress)
         REQUIRE(pthread_join(thread[i], NULL) == 0);
 }
 
-static double now_s(void)
+static uint64_t operations(const struct stress *stress)
 {
-    struct timespec now;
+    uint64_t sum = stress->keeper_operations;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    for (unsigned i = 0; i < READERS; i++)
+        sum += stress->actor[i].tally.operations;
+    return sum;
 }
 
-static int report(struct stress *stress, unsigned rounds)
+/* Each field of a tally is a uint64_t. */
+static struct tally tally_sum(const struct stress *stress)
 {
-    struct aro_cache_stats stats;
     struct tally sum = {0};
 
-    aro_cache_stats(stress->cache, &stats);
     for (unsigned i = 0; i < READERS; i++) {
-        const struct tally *tally = &stress->actor[i].tally;
-        sum.loops += tally->loops;
-        sum.found += tally->found;
-        sum.checked += tally->checked;
-        sum.published += tally->published;
-        sum.joined += tally->joined;
-        sum.woken += tally->woken;
-        sum.no_stock += tally->no_stock;
+        const uint64_t *from = (const uint64_t *)&stress->actor[i].tally;
+        for (size_t field = 0; field < sizeof(sum) / sizeof(uint64_t); field++)
+            ((uint64_t *)&sum)[field] += from[field];
     }
-    printf("rounds %u lookups %lu found %lu checked %lu published %lu abandoned %lu joined %lu "
-           "woken %lu no_stock %lu admitted %lu evicted %lu removed %lu alloc_failed %lu\n",
-           rounds, sum.loops * BURST, sum.found, sum.checked, sum.published, stats.abandoned,
-           sum.joined, sum.woken, sum.no_stock, stats.admitted, stats.evicted, stats.removed,
-           stats.alloc_failed);
-    return stats.evicted * 2 > stats.admitted ? 0 : 1; /* else it proved little */
+    return sum;
+}
+
+static int report(struct stress *stress, unsigned rounds, double seconds)
+{
+    struct tally sum = tally_sum(stress);
+    struct aro_cache_stats stats;
+
+    aro_cache_stats(stress->cache, &stats);
+    printf("operations %lu seconds %.0f rounds %u\n", operations(stress), seconds, rounds);
+    printf("looked_up %lu found %lu checked %lu joined %lu woken %lu\n", sum.looked_up, sum.found,
+           sum.checked, sum.joined, sum.woken);
+    printf("published %lu abandoned %lu no_stock %lu alloc_failed %lu removed %lu\n", sum.published,
+           stats.abandoned, sum.no_stock, stats.alloc_failed, stats.removed);
+    printf("admitted %lu evicted %lu (%.0f%% of what was admitted)\n", stats.admitted,
+           stats.evicted, 100.0 * (double)stats.evicted / (double)stats.admitted);
+    if (stats.evicted * 2 > stats.admitted)
+        return 0;
+    fprintf(stderr, "stress_cache: not even half was evicted: this proves little\n");
+    return 1;
+}
+
+/* ---- start and end ---- */
+
+static void stress_open(struct stress *stress, void *region, uint64_t seed)
+{
+    struct aro_error error = {0};
+    struct aro_cache_config config = {.region = region,
+                                      .region_bytes = REGION_BYTES,
+                                      .entries_max = ENTRIES_MAX,
+                                      .readers_max = READERS,
+                                      .pins_per_reader = PINS,
+                                      .seed = seed};
+
+    stress->random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    stress->cache = aro_cache_create(&config, &error);
+    REQUIRE(stress->cache != NULL);
+    for (unsigned i = 0; i < READERS; i++) {
+        stress->actor[i].reader = aro_cache_reader_create(stress->cache);
+        stress->actor[i].stress = stress;
+        stress->actor[i].random = (seed + i + 1) * UINT64_C(0xbf58476d1ce4e5b9) | 1;
+    }
 }
 
 int main(int argc, char *argv[])
 {
     static struct stress stress;
-    double seconds = argc > 1 ? strtod(argv[1], NULL) : 3;
-    double end_s = now_s() + seconds;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    void *region =
-        mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct aro_error error = {0};
-    struct aro_cache_config config = {.region = region,
-                                      .region_bytes = REGION_BYTES,
-                                      .readers_max = READERS,
-                                      .pins_per_reader = PINS,
-                                      .seed = seed};
+    struct options options = {.seconds = 3, .seed = 1};
+    double began_s = seconds_now();
     unsigned rounds = 0;
+    void *region;
     int rc;
 
-    REQUIRE(region != MAP_FAILED);
-    stress.random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    stress.cache = aro_cache_create(&config, &error);
-    REQUIRE(stress.cache != NULL);
-    for (unsigned i = 0; i < READERS; i++) {
-        stress.actor[i].reader = aro_cache_reader_create(stress.cache);
-        stress.actor[i].stress = &stress;
-        stress.actor[i].random = (seed + i + 1) * UINT64_C(0xbf58476d1ce4e5b9) | 1;
+    if (!options_read(&options, argc, argv)) {
+        fprintf(stderr, "usage: stress_cache [-n OPERATIONS | -t SECONDS] [-s SEED] [-c CPUS]\n");
+        return 2;
     }
+    printf("stress_cache: seed %lu\n", options.seed);
+    region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(region != MAP_FAILED);
+    stress_open(&stress, region, options.seed);
     do {
         round_run(&stress);
         rest_check(&stress, rounds++ % 4 == 3);
-    } while (now_s() < end_s);
-    rc = report(&stress, rounds);
+    } while (options.count > 0 ? operations(&stress) < options.count
+                               : seconds_now() - began_s < options.seconds);
+    rc = report(&stress, rounds, seconds_now() - began_s);
     aro_cache_destroy(stress.cache);
     munmap(region, REGION_BYTES);
     return rc;

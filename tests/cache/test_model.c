@@ -2,12 +2,15 @@
 /*
  * The whole cache against the obvious one: an array that knows for each id whether it must be
  * there, may be there or cannot be. One thread drives two readers and the keeper at random, seeded.
+ *
+ *     ARO_MODEL_STEPS=10000000 ARO_MODEL_SEED=7 test_cache_model     a longer run, or another one
  */
 #include "cache/cache.h"
 
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -163,10 +166,12 @@ static void put_step(struct model *model, unsigned number)
     }
 }
 
-static void remove_step(struct model *model, unsigned number)
+/* By a reader, or by the keeper. */
+static void remove_step(struct model *model, unsigned reader, unsigned number)
 {
     struct aro_id id = id_of(number);
-    int rc = aro_cache_remove(model->cache, &id);
+    int rc = random() % 2 == 0 ? aro_cache_erase(model->reader[reader], &id)
+                               : aro_cache_remove(model->cache, &id);
 
     if (rc == 0) {
         cr_assert_eq(model->truth[number], RESIDENT);
@@ -206,7 +211,7 @@ static void step(struct model *model)
     else if (what < 700)
         put_step(model, number);
     else if (what < 730)
-        remove_step(model, number);
+        remove_step(model, reader, number);
     else if (what < 800)
         pin_drop(model, reader, (unsigned)random() % PINS);
     else if (what < 900)
@@ -249,9 +254,18 @@ static void end_check(struct model *model)
     cr_assert_leq(stats.bytes_used_now, REGION_BYTES / 8 * 5 / 4u);
 }
 
-static struct aro_cache_stats run(struct model *model, unsigned ids, uint32_t len_max,
-                                  unsigned seed)
+static unsigned long setting(const char *name, unsigned long usual)
 {
+    const char *text = getenv(name);
+
+    return text != NULL ? strtoul(text, NULL, 0) : usual;
+}
+
+static struct aro_cache_stats run(struct model *model, unsigned ids, uint32_t len_max,
+                                  unsigned usual_seed)
+{
+    unsigned seed = (unsigned)setting("ARO_MODEL_SEED", usual_seed);
+    unsigned long steps = setting("ARO_MODEL_STEPS", STEPS);
     void *region =
         mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct aro_cache_config config = {.region = region,
@@ -262,6 +276,7 @@ static struct aro_cache_stats run(struct model *model, unsigned ids, uint32_t le
                                       .seed = seed};
     struct aro_cache_stats stats;
 
+    fprintf(stderr, "model: %u ids, %lu operations, seed %u\n", ids, steps, seed);
     srandom(seed);
     model->ids = ids;
     model->len_max = len_max;
@@ -270,7 +285,7 @@ static struct aro_cache_stats run(struct model *model, unsigned ids, uint32_t le
         model->reader[i] = aro_cache_reader_create(model->cache);
         aro_cache_online(model->reader[i]);
     }
-    for (unsigned i = 0; i < STEPS; i++)
+    for (unsigned long i = 0; i < steps; i++)
         step(model);
     end_check(model);
     aro_cache_stats(model->cache, &stats);

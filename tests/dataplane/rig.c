@@ -65,7 +65,7 @@ static void config_fill(struct rig *rig, struct aro_dataplane_config *config)
     *config = (struct aro_dataplane_config){
         .cache = rig->cache,
         .region = rig->region,
-        .region_bytes = RIG_REGION_BYTES,
+        .region_bytes = rig->region_bytes,
         .service_port = ARO_WIRE_PORT,
         .idle = ARO_IDLE_POLL,
         .jobs_per_lcore = 256,
@@ -88,10 +88,10 @@ static void cache_open(struct rig *rig)
     struct aro_error error = {0};
     bool huge;
 
-    rig->region = aro_region_create(RIG_REGION_BYTES, &huge, &error);
+    rig->region = aro_region_create(rig->region_bytes, &huge, &error);
     MUST(rig->region != NULL);
     const struct aro_cache_config config = {.region = rig->region,
-                                            .region_bytes = RIG_REGION_BYTES,
+                                            .region_bytes = rig->region_bytes,
                                             .readers_max = RIG_WIRES,
                                             .pins_per_reader = 1024,
                                             .seed = 1};
@@ -152,11 +152,13 @@ static void dataplane_open(struct rig *rig, void (*tweak)(struct aro_dataplane_c
     rig_use(rig, 0);
 }
 
-static struct rig *create(bool store, void (*tweak)(struct aro_dataplane_config *config))
+static struct rig *create(bool store, size_t region_bytes,
+                          void (*tweak)(struct aro_dataplane_config *config))
 {
     struct rig *rig = calloc(1, sizeof(*rig));
 
     MUST(rig != NULL);
+    rig->region_bytes = region_bytes;
     rig->client_port = 40000;
     rig->family = 4;
     cache_open(rig);
@@ -172,12 +174,17 @@ static struct rig *create(bool store, void (*tweak)(struct aro_dataplane_config 
 
 struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config))
 {
-    return create(false, tweak);
+    return create(false, RIG_REGION_BYTES, tweak);
+}
+
+struct rig *rig_create_tiny(void (*tweak)(struct aro_dataplane_config *config))
+{
+    return create(false, RIG_REGION_TINY_BYTES, tweak);
 }
 
 struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config))
 {
-    return create(true, tweak);
+    return create(true, RIG_REGION_BYTES, tweak);
 }
 
 void rig_use(struct rig *rig, unsigned wire)
@@ -214,7 +221,7 @@ void rig_destroy(struct rig *rig)
     aro_dataplane_destroy(rig->dataplane);
     store_close(rig);
     aro_cache_destroy(rig->cache);
-    aro_region_destroy(rig->region, RIG_REGION_BYTES);
+    aro_region_destroy(rig->region, rig->region_bytes);
     for (unsigned wire = 0; wire < RIG_WIRES; wire++) {
         rte_ring_free(rig->to_port[wire]);
         rte_ring_free(rig->from_port[wire]);

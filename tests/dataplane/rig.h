@@ -15,6 +15,7 @@
 enum {
     RIG_FRAME_BYTES = 2048,
     RIG_REGION_BYTES = 64 << 20,
+    RIG_REGION_TINY_BYTES = 8 << 20,
     RIG_WIRES = 2,
 };
 
@@ -26,6 +27,7 @@ struct rig {
     struct aro_store *store;
     char directory[64];
     void *region;
+    size_t region_bytes;
     unsigned at; /* number of the wire, and of its lcore, at hand */
     struct rte_ring *to_port[RIG_WIRES], *from_port[RIG_WIRES];
     struct rte_mempool *wire; /* frames that the test sends */
@@ -49,6 +51,8 @@ void rig_eal_start(unsigned memory_mib);
 
 /* tweak may be NULL; it changes the configuration before the data plane is made. */
 struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config));
+/* The same with the smallest cache there may be: chunk memory is reused all the time. */
+struct rig *rig_create_tiny(void (*tweak)(struct aro_dataplane_config *config));
 /* The same with a store in a directory of its own, and two wires with an lcore each. */
 struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config));
 void rig_destroy(struct rig *rig);

@@ -42,10 +42,11 @@ static struct world {
     unsigned ids, asked;
 } world;
 
-void aro_delay_point(void)
+void aro_delay_at(const struct aro_delay_site *site)
 {
     struct actor *me = world.running;
 
+    (void)site;
     if (me != NULL)
         swapcontext(&me->context, &world.scheduler);
 }
