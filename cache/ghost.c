@@ -51,6 +51,7 @@ static void table_clear(struct aro_ghost *ghost, uint32_t hole)
 static void mark_forget(struct aro_ghost *ghost, struct aro_ghost_mark *mark)
 {
     table_clear(ghost, table_seek(ghost, mark->fingerprint));
+    ghost->entries--;
     ghost->bytes -= mark->len_bytes;
     mark->len_bytes = 0;
 }
@@ -86,5 +87,6 @@ void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_b
     position = ghost->next++ & ghost->ring_mask;
     ghost->ring[position] = (struct aro_ghost_mark){fingerprint, len_bytes};
     ghost->table[table_seek(ghost, fingerprint)] = position + 1;
+    ghost->entries++;
     ghost->bytes += len_bytes;
 }

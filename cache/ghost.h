@@ -21,6 +21,7 @@ struct aro_ghost {
     uint32_t table_mask;
     uint32_t oldest; /* positions, growing without bound */
     uint32_t next;
+    uint32_t entries; /* remembered */
     uint64_t bytes;
     uint64_t bytes_max;
 };

@@ -13,7 +13,7 @@ static struct aro_entry *fifo_evict(struct aro_policy *policy)
     struct aro_entry *victim = ((struct aro_policy_single *)policy)->queue.oldest;
 
     if (victim != NULL)
-        aro_policy_single_remove(policy, victim);
+        aro_policy_single_evict(policy, victim);
     return victim;
 }
 

@@ -7,6 +7,7 @@
  *   reclaim.c  unlinked entries on their way back to free memory
  *   restock.c  the readers' stock within its budget
  *   keep.c     entries that the policy may not evict
+ *   stats.c    what all of them counted
  *
  * Who writes what: [r] the reader that owns it, [k] the keeper, [a] anybody; the rest is constant
  * after create.
@@ -69,8 +70,9 @@ struct aro_cache {
     uint32_t spare_entries;
     unsigned readers;
     uint64_t kept_entries;
-    uint64_t admitted, evicted, removed, index_full, alloc_failed;
-    struct aro_reader *reader[ARO_READERS_MAX]; /* [:readers] */
+    uint64_t admitted, rejected, ghost_hits, evicted, removed, index_full, alloc_failed;
+    struct aro_size_count size[ARO_SIZE_CLASSES]; /* of what is admitted or kept */
+    struct aro_reader *reader[ARO_READERS_MAX];   /* [:readers] */
 };
 
 /* Bumps a counter that only its owner writes. */
