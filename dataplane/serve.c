@@ -176,7 +176,6 @@ static enum aro_miss hit_serve(struct aro_lcore *lcore, struct aro_queue *queue,
     }
     request->slices = job->slices;
     aro_entry_touch(entry);
-    lcore->counters.hits_memory++;
     return ARO_MISS_WAITING;
 }
 
@@ -188,6 +187,7 @@ static void request_serve(struct aro_lcore *lcore, struct aro_queue *queue,
 
     request->slices = (uint8_t)__builtin_popcountll(request->get.mask);
     if (state == ARO_ENTRY_RESIDENT) {
+        lcore->counters.hits_memory++;
         outcome = hit_serve(lcore, queue, request, entry);
     } else if (state == ARO_ENTRY_READING) {
         lcore->counters.misses_joined++;
