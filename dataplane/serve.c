@@ -239,6 +239,7 @@ void aro_serve_burst(struct aro_lcore *lcore, struct aro_queue *queue, struct ar
         return;
     /* accepted[:n_ok] and ids[:n_ok] are valid from here on */
     aro_cache_find_burst(lcore->reader, ids, n_ok, entries);
+    aro_top_burst(&lcore->top, &lcore->top_left, ids, n_ok);
     for (unsigned i = 0; i < n_ok; i++)
         request_serve(lcore, queue, accepted[i], entries[i]);
 }
