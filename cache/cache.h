@@ -48,6 +48,7 @@ enum {
     ARO_FREQUENCY_MAX = 3,   /* hits an entry remembers */
     ARO_CHUNK_ALIGN = 4096,  /* of data: O_DIRECT reads land here */
     ARO_FIND_BURST_MAX = 64, /* ids per aro_cache_find_burst */
+    ARO_SIZE_CLASSES = 9,    /* class i: at most ARO_CHUNK_ALIGN << i bytes */
 };
 
 /*
@@ -102,8 +103,17 @@ struct aro_cache_config {
     const char *policy;       /* "s3fifo", "sieve", "lru", "fifo"; NULL: s3fifo */
 };
 
-/* Cumulative unless it says now. Read by the keeper; the other threads' parts may lag. */
+struct aro_size_count {
+    uint64_t entries;
+    uint64_t bytes; /* payload */
+};
+
+/*
+ * Cumulative unless it says now. Read by the keeper; the other threads' parts may lag. With no
+ * publication under way entries_now = admitted - evicted - removed.
+ */
 struct aro_cache_stats {
+    const char *policy;
     uint64_t bytes_total;      /* size of the region */
     uint64_t bytes_used_now;   /* handed out, stock included (sums are on the heap: 1/64 more) */
     uint64_t bytes_chunks_now; /* payload of entries in the index */
@@ -112,14 +122,25 @@ struct aro_cache_stats {
     uint64_t pinned_now; /* pins held; several may hold one entry */
     uint64_t kept_now;   /* entries that the policy may not evict */
     uint64_t bytes_kept_now;
-    uint64_t retired_now;  /* unlinked, waiting for pins or a grace period */
-    uint64_t admitted;     /* publications */
-    uint64_t evicted;      /* by the policy */
-    uint64_t removed;      /* by request */
-    uint64_t abandoned;    /* reads that failed */
-    uint64_t stock_empty;  /* reserve found no memory at hand */
-    uint64_t index_full;   /* insert found no slot, or lost it to others again and again */
-    uint64_t alloc_failed; /* keeper found no memory */
+    uint64_t retired_now; /* unlinked, waiting for pins or a grace period */
+    /* how the policy holds what it may evict; one of a single queue has only main */
+    uint64_t small_now; /* on probation */
+    uint64_t bytes_small_now;
+    uint64_t main_now;
+    uint64_t bytes_main_now;
+    uint64_t ghosts_now;     /* evicted ones that it remembers */
+    uint64_t admitted;       /* publications that the policy took */
+    uint64_t rejected;       /* publications that it did not: not worth keeping */
+    uint64_t ghost_hits;     /* of admitted: straight to main, because it was remembered */
+    uint64_t promoted;       /* from small to main, because of its hits */
+    uint64_t evicted;        /* by the policy */
+    uint64_t evicted_unread; /* of evicted: never hit, see policy.h */
+    uint64_t removed;        /* by request */
+    uint64_t abandoned;      /* reads that failed */
+    uint64_t stock_empty;    /* reserve found no memory at hand */
+    uint64_t index_full;     /* insert found no slot, or lost it to others again and again */
+    uint64_t alloc_failed;   /* keeper found no memory */
+    struct aro_size_count size_now[ARO_SIZE_CLASSES];
 };
 
 /* Keeper, before the readers. NULL with *error (4xxx) set. The region outlives the cache. */

@@ -96,6 +96,7 @@ static void mark_forget(struct aro_ghost *ghost, uint32_t at)
     uint64_t *mark = &ghost->ring[position_of(ghost, ghost->table[at])];
 
     table_clear(ghost, at);
+    ghost->entries--;
     ghost->bytes -= *mark & LEN_MAX;
     *mark = 0;
 }
@@ -135,5 +136,6 @@ void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_b
     position -= position >= ghost->ring_size ? ghost->ring_size : 0;
     ghost->ring[position] = print << LEN_BITS | len;
     ghost->table[table_seek(ghost, print)] = word_of(ghost, print, (uint32_t)position);
+    ghost->entries++;
     ghost->bytes += len;
 }

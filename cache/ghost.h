@@ -17,8 +17,9 @@ struct aro_ghost {
     unsigned tag_shift;
     uint32_t ring_size;
     uint32_t table_size;
-    uint32_t oldest; /* position */
-    uint32_t count;  /* from oldest, taken ones included */
+    uint32_t oldest;  /* position */
+    uint32_t count;   /* from oldest, taken ones included */
+    uint32_t entries; /* remembered */
     uint64_t bytes;
     uint64_t bytes_max;
 };

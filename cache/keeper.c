@@ -90,8 +90,26 @@ static bool entry_unlink(struct aro_cache *cache, struct aro_entry *entry, uint8
     return true;
 }
 
+/* What is in memory, by size: in at admission, out when it is evicted or removed. */
+static void size_in(struct aro_cache *cache, const struct aro_entry *entry)
+{
+    struct aro_size_count *count = &cache->size[aro_stock_class(entry->len_bytes)];
+
+    count->entries++;
+    count->bytes += entry->len_bytes;
+}
+
+static void size_out(struct aro_cache *cache, const struct aro_entry *entry)
+{
+    struct aro_size_count *count = &cache->size[aro_stock_class(entry->len_bytes)];
+
+    count->entries--;
+    count->bytes -= entry->len_bytes;
+}
+
 void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
 {
+    size_out(cache, entry);
     if (!entry_unlink(cache, entry, 0))
         return;
     cache->evicted++;
@@ -103,17 +121,27 @@ static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
     struct aro_policy *policy = cache->policy;
     bool recalled = policy->ops->recall(policy, &entry->id);
 
+    if (!policy->ops->admit(policy, entry, recalled)) { /* not worth keeping */
+        if (entry_unlink(cache, entry, 0)) {
+            cache->rejected++;
+            aro_reclaim_retire(cache, entry);
+        }
+        return;
+    }
     cache->admitted++;
-    if (!policy->ops->admit(policy, entry, recalled))
-        aro_keeper_drop(cache, entry); /* not worth keeping */
+    cache->ghost_hits += recalled;
+    size_in(cache, entry);
 }
 
 /* The policy, or the list of the kept, knows it no more. */
 static void entry_forget(struct aro_cache *cache, struct aro_entry *entry)
 {
+    if (entry->policy_queue == 0)
+        return;
+    size_out(cache, entry);
     if (entry->policy_queue == ARO_QUEUE_KEPT)
         aro_keep_forget(cache, entry);
-    else if (entry->policy_queue != 0)
+    else
         cache->policy->ops->remove(cache->policy, entry);
 }
 
@@ -322,34 +350,4 @@ bool aro_cache_wanting(const struct aro_cache *cache)
     return atomic_load_explicit(&cache->stock_used, memory_order_relaxed) ||
            atomic_load_explicit(&cache->outbox, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&cache->starved, memory_order_relaxed);
-}
-
-void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret)
-{
-    struct aro_cache_stats stats = {
-        .bytes_total = cache->region_bytes,
-        .bytes_used_now = aro_arena_used(cache->entries.arena),
-        .bytes_chunks_now = cache->policy->bytes + cache->policy->withheld_bytes,
-        .entries_now = cache->policy->entries + cache->kept_entries,
-        .kept_now = cache->kept_entries,
-        .bytes_kept_now = cache->policy->withheld_bytes,
-        .entries_max = cache->entries.max,
-        .pinned_now = aro_reclaim_pinned(cache),
-        .retired_now = aro_reclaim_coming_entries(cache) + cache->held.entries,
-        .admitted = cache->admitted,
-        .evicted = cache->evicted,
-        .removed = cache->removed,
-        .index_full = cache->index_full,
-        .alloc_failed = cache->alloc_failed,
-    };
-
-    for (unsigned i = 0; i < cache->readers; i++) {
-        const struct aro_reader *reader = cache->reader[i];
-        stats.stock_empty += atomic_load_explicit(&reader->stock_empty, memory_order_relaxed);
-        stats.index_full += atomic_load_explicit(&reader->index_full, memory_order_relaxed);
-        stats.removed += atomic_load_explicit(&reader->erased, memory_order_relaxed);
-        stats.admitted += atomic_load_explicit(&reader->erased_new, memory_order_relaxed);
-        stats.abandoned += atomic_load_explicit(&reader->abandoned, memory_order_relaxed);
-    }
-    *ret = stats;
 }

@@ -49,7 +49,7 @@ bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry,
 
     (void)recalled;
     entry->policy_queue = QUEUE_SINGLE;
-    atomic_store_explicit(&entry->frequency, 0, memory_order_relaxed);
+    aro_policy_frequency_set(entry, 0);
     aro_policy_push(policy, &single->queue, entry);
     policy->bytes += entry->len_bytes;
     policy->entries++;
@@ -66,4 +66,10 @@ void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry
     entry->policy_queue = 0;
     policy->bytes -= entry->len_bytes;
     policy->entries--;
+}
+
+void aro_policy_single_evict(struct aro_policy *policy, struct aro_entry *victim)
+{
+    aro_policy_count_victim(policy, victim);
+    aro_policy_single_remove(policy, victim);
 }

@@ -12,6 +12,11 @@
  *
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
  * (0: not admitted), policy_next, policy_prev: numbers of entries. One thread: the keeper.
+ *
+ * Evicted unread is what nobody hit since it came into memory (or since it was given back by
+ * aro_cache_unkeep). Policies lower the frequency, so that zero at the end proves nothing: whoever
+ * lowers it leaves ARO_QUEUE_HIT in policy_queue. The requests that waited while the chunk was read
+ * are no hits; a hit in the instant of a change may be missed.
  */
 #ifndef ARO_CACHE_POLICY_H
 #define ARO_CACHE_POLICY_H
@@ -34,6 +39,15 @@ struct aro_policy {
     uint32_t entries;        /* how many there are */
     /* of the capacity: taken by entries that were given to it and are kept elsewhere now; keeper */
     uint64_t withheld_bytes;
+    uint64_t promoted;       /* moved from small to main */
+    uint64_t evicted_unread; /* of what evict chose */
+};
+
+/* How a policy holds its entries: what is not in small is in main. */
+struct aro_policy_parts {
+    uint64_t small_bytes;
+    uint32_t small_entries;
+    uint32_t ghosts;
 };
 
 struct aro_policy_ops {
@@ -50,6 +64,8 @@ struct aro_policy_ops {
     void (*remove)(struct aro_policy *policy, struct aro_entry *entry);
     /* For replays: an admitted entry was asked for. NULL: aro_entry_touch says it all. */
     void (*hit)(struct aro_policy *policy, struct aro_entry *entry);
+    /* NULL: a single queue. */
+    void (*parts)(const struct aro_policy *policy, struct aro_policy_parts *ret);
 };
 
 extern const struct aro_policy_ops aro_policy_fifo;
@@ -59,6 +75,26 @@ extern const struct aro_policy_ops aro_policy_s3fifo;
 
 /* By name; NULL means s3fifo. NULL for an unknown one. */
 const struct aro_policy_ops *aro_policy_named(const char *name);
+
+/* ---- for policies: hits ---- */
+
+enum { ARO_QUEUE_HIT = 0x08 }; /* in policy_queue: was hit, whatever its frequency says now */
+
+/* Another frequency for an admitted entry. */
+static inline void aro_policy_frequency_set(struct aro_entry *entry, uint8_t frequency)
+{
+    if (atomic_load_explicit(&entry->frequency, memory_order_relaxed) != 0)
+        entry->policy_queue |= ARO_QUEUE_HIT;
+    atomic_store_explicit(&entry->frequency, frequency, memory_order_relaxed);
+}
+
+/* Counts a victim that is still admitted. */
+static inline void aro_policy_count_victim(struct aro_policy *policy,
+                                           const struct aro_entry *victim)
+{
+    policy->evicted_unread += atomic_load_explicit(&victim->frequency, memory_order_relaxed) == 0 &&
+                              (victim->policy_queue & ARO_QUEUE_HIT) == 0;
+}
 
 /* ---- for policies: a queue through policy_next and policy_prev, oldest first ---- */
 
@@ -117,5 +153,7 @@ void aro_policy_single_destroy(struct aro_policy *policy);
 bool aro_policy_single_recall(struct aro_policy *policy, const struct aro_id *id);
 bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled);
 void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry);
+/* The victim of evict. */
+void aro_policy_single_evict(struct aro_policy *policy, struct aro_entry *victim);
 
 #endif

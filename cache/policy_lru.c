@@ -28,12 +28,12 @@ static struct aro_entry *lru_evict(struct aro_policy *policy)
         struct aro_entry *entry = aro_policy_oldest(policy, &lru->queue);
         if (atomic_load_explicit(&entry->frequency, memory_order_relaxed) == 0)
             break;
-        atomic_store_explicit(&entry->frequency, 0, memory_order_relaxed);
+        aro_policy_frequency_set(entry, 0);
         lru_hit(policy, entry);
     }
     struct aro_entry *victim = aro_policy_oldest(policy, &lru->queue);
     if (victim != NULL)
-        aro_policy_single_remove(policy, victim);
+        aro_policy_single_evict(policy, victim);
     return victim;
 }
 

@@ -25,6 +25,7 @@ struct s3fifo {
     struct aro_policy policy;
     struct aro_policy_queue queue[QUEUE_MAIN + 1]; /* by name; [0] stays empty */
     struct aro_ghost ghost;
+    uint32_t small_entries;
     uint64_t small_bytes;
     uint64_t main_bytes;
     uint64_t seed;
@@ -59,8 +60,17 @@ static void enqueue(struct s3fifo *s3fifo, enum queue_name name, struct aro_entr
                     uint8_t frequency)
 {
     entry->policy_queue = (uint8_t)name;
-    atomic_store_explicit(&entry->frequency, frequency, memory_order_relaxed);
+    aro_policy_frequency_set(entry, frequency);
     aro_policy_push(&s3fifo->policy, &s3fifo->queue[name], entry);
+    s3fifo->small_entries += name == QUEUE_SMALL;
+}
+
+static void dequeue(struct s3fifo *s3fifo, struct aro_entry *entry)
+{
+    enum queue_name name = entry->policy_queue & ~ARO_QUEUE_HIT;
+
+    aro_policy_unlink(&s3fifo->policy, &s3fifo->queue[name], entry);
+    s3fifo->small_entries -= name == QUEUE_SMALL;
 }
 
 static bool s3fifo_recall(struct aro_policy *policy, const struct aro_id *id)
@@ -86,7 +96,7 @@ static void s3fifo_remove(struct aro_policy *policy, struct aro_entry *entry)
 {
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
 
-    aro_policy_unlink(policy, &s3fifo->queue[entry->policy_queue], entry);
+    dequeue(s3fifo, entry);
     entry->policy_queue = 0;
     policy->bytes -= entry->len_bytes;
     policy->entries--;
@@ -101,10 +111,11 @@ static struct aro_entry *main_evict(struct s3fifo *s3fifo)
     while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency == 0) {
+            aro_policy_count_victim(&s3fifo->policy, entry);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
-        aro_policy_unlink(&s3fifo->policy, queue, entry);
+        dequeue(s3fifo, entry);
         enqueue(s3fifo, QUEUE_MAIN, entry, (uint8_t)(frequency - 1));
     }
     return entry;
@@ -119,11 +130,13 @@ static struct aro_entry *small_evict(struct s3fifo *s3fifo)
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency < PROMOTE_HITS) {
             aro_ghost_add(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed), entry->len_bytes);
+            aro_policy_count_victim(&s3fifo->policy, entry);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
-        aro_policy_unlink(&s3fifo->policy, queue, entry);
+        dequeue(s3fifo, entry);
         enqueue(s3fifo, QUEUE_MAIN, entry, 0);
+        s3fifo->policy.promoted++;
     }
     return entry;
 }
@@ -142,6 +155,15 @@ static struct aro_entry *s3fifo_evict(struct aro_policy *policy)
     return victim;
 }
 
+static void s3fifo_parts(const struct aro_policy *policy, struct aro_policy_parts *ret)
+{
+    const struct s3fifo *s3fifo = (const struct s3fifo *)policy;
+
+    ret->small_bytes = s3fifo->queue[QUEUE_SMALL].bytes;
+    ret->small_entries = s3fifo->small_entries;
+    ret->ghosts = s3fifo->ghost.entries;
+}
+
 const struct aro_policy_ops aro_policy_s3fifo = {
     .name = "s3fifo",
     .create = s3fifo_create,
@@ -150,4 +172,5 @@ const struct aro_policy_ops aro_policy_s3fifo = {
     .admit = s3fifo_admit,
     .evict = s3fifo_evict,
     .remove = s3fifo_remove,
+    .parts = s3fifo_parts,
 };

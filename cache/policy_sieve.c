@@ -21,14 +21,14 @@ static struct aro_entry *sieve_evict(struct aro_policy *policy)
     for (uint32_t looked = 0; looked < policy->entries; looked++) {
         if (atomic_load_explicit(&at->frequency, memory_order_relaxed) == 0)
             break;
-        atomic_store_explicit(&at->frequency, 0, memory_order_relaxed);
+        aro_policy_frequency_set(at, 0);
         at = aro_entry_by(policy->array,
                           at->policy_next != 0 ? at->policy_next : sieve->queue.oldest);
     }
     if (at == NULL)
         return NULL;
     sieve->hand = at->policy_next;
-    aro_policy_single_remove(policy, at);
+    aro_policy_single_evict(policy, at);
     return at;
 }
 

@@ -7,6 +7,7 @@
  *   reclaim.c  unlinked entries on their way back to free memory
  *   restock.c  the readers' stock within its budget
  *   keep.c     entries that the policy may not evict
+ *   stats.c    what all of them counted
  *
  * An entry's state changes by CAS or exchange, together with its flags, so that whoever made it
  * GONE is one thread, and whether somebody brings it to the keeper is never in doubt:
@@ -34,7 +35,7 @@ enum {
     ARO_READERS_MAX = 63,
     ARO_PINS_MAX = 1 << 20, /* per reader */
     /* policy_queue of entries that no policy holds: */
-    ARO_QUEUE_POLICY_MAX = 0x0f,
+    ARO_QUEUE_POLICY_MAX = 0x0f, /* a policy's queues are 1..7, and ARO_QUEUE_HIT */
     ARO_QUEUE_KEPT = 0x10,
     ARO_QUEUE_HELD = 0x11, /* retired and unreachable, but for pins */
 };
@@ -86,8 +87,9 @@ struct aro_cache {
     uint32_t spare_entries;
     unsigned readers;
     uint64_t kept_entries;
-    uint64_t admitted, evicted, removed, index_full, alloc_failed;
-    struct aro_reader *reader[ARO_READERS_MAX]; /* [:readers] */
+    uint64_t admitted, rejected, ghost_hits, evicted, removed, index_full, alloc_failed;
+    struct aro_size_count size[ARO_SIZE_CLASSES]; /* of what is admitted or kept */
+    struct aro_reader *reader[ARO_READERS_MAX];   /* [:readers] */
 };
 
 /* Bumps a counter that only its owner writes. */

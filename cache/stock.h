@@ -13,9 +13,9 @@
 #include "cache/cache.h"
 
 enum {
-    ARO_STOCK_CLASSES = 9, /* 4 KiB << class: up to 1 MiB */
-    ARO_STOCK_DEPTH = 64,  /* entries per class and reader, a power of two */
-    ARO_STOCK_IDLE = 1024, /* looks without use before the target halves */
+    ARO_STOCK_CLASSES = ARO_SIZE_CLASSES, /* 4 KiB << class: up to 1 MiB */
+    ARO_STOCK_DEPTH = 64,                 /* entries per class and reader, a power of two */
+    ARO_STOCK_IDLE = 1024,                /* looks without use before the target halves */
 };
 static_assert(ARO_CHUNK_ALIGN << (ARO_STOCK_CLASSES - 1) == ARO_CHUNK_BYTES_MAX,
               "the last class holds the largest chunk");

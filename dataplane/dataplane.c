@@ -100,6 +100,7 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
     lcore->idle_sleep_us_max = sleep_max_us(lcore);
     aro_guard_init(&lcore->guard, &dataplane->keys, &config->limits, dataplane->lcores,
                    dataplane->seed);
+    lcore->top_left = aro_top_init(&lcore->top, dataplane->seed + lcore->index);
     lcore->reader = aro_cache_reader_create(config->cache);
     snprintf(name, sizeof(name), "mailbox-%u", lcore->index);
     lcore->mailbox = rte_ring_create(name, MAILBOX_LETTERS, socket, RING_F_SC_DEQ);
@@ -138,7 +139,7 @@ static int state_init(struct aro_dataplane *dataplane, struct aro_error *error)
         return aro_error_set(error, ARO_E_LCORE_MEMORY, "the kernel gives no random numbers");
     randombytes_buf(&dataplane->seed, sizeof(dataplane->seed));
     aro_token_rotate(&dataplane->keys);
-    dataplane->rotated_tsc = rte_rdtsc();
+    dataplane->rotated_tsc = dataplane->top_aged_tsc = rte_rdtsc();
     dataplane->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     dataplane->quarantine = rte_ring_create_elem("quarantine", sizeof(struct quarantine_letter),
                                                  QUARANTINE_LETTERS, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -298,4 +299,5 @@ void aro_dataplane_poll(struct aro_dataplane *dataplane)
         aro_token_rotate(&dataplane->keys);
         dataplane->rotated_tsc = rte_rdtsc();
     }
+    aro_top_poll(dataplane);
 }

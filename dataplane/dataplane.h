@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "cache/base/error.h"
+#include "cache/top.h"
 #include "dataplane/counters.h"
 #include "dataplane/profile.h"
 
@@ -174,6 +175,14 @@ struct aro_request_sample {
 /* Takes up to max samples that wait; returns how many. */
 unsigned aro_dataplane_samples(struct aro_dataplane *dataplane, struct aro_request_sample ret[],
                                unsigned max);
+
+/*
+ * The chunks asked for most of late, at most max of them, most first: how many, and in *ret_window
+ * how many samples all shares are of (0: no request yet). Of the requests that came as far as a
+ * look into the cache one in ARO_TOP_EVERY is a sample.
+ */
+unsigned aro_dataplane_top(const struct aro_dataplane *dataplane, struct aro_top_item ret[],
+                           unsigned max, uint64_t *ret_window);
 
 /* Of the TSC: what counters ending in _cycles count. */
 double aro_dataplane_cycles_per_s(const struct aro_dataplane *dataplane);

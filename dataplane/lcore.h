@@ -18,6 +18,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/reader.h"
+#include "cache/top.h"
 #include "dataplane/guard.h"
 #include "dataplane/jobs.h"
 #include "dataplane/pending.h"
@@ -59,6 +60,7 @@ struct aro_lcore {
     bool idle_woken;            /* by a descriptor, and no packet came yet */
     bool idle_waits;            /* constant: every queue has a descriptor to wait on */
     uint32_t sample_left;       /* requests to the next sample; 0: sampling is off */
+    uint32_t top_left;          /* requests to the next that counts for the top chunks */
 
     struct aro_counters counters;
     struct aro_guard guard;
@@ -71,6 +73,7 @@ struct aro_lcore {
     struct rte_mempool *copies;  /* constant: whole frames, where a port takes no chains; or NULL */
 
     struct aro_sampler sampler;
+    struct aro_top top;
     struct aro_queue queue[ARO_QUEUES_MAX];
 
     /* shared with others */

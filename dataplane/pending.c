@@ -232,8 +232,10 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     places = places_find(lcore->store, &get->id, place, &len_bytes);
     if (places == 0)
         return ARO_MISS_ABSENT;
-    if (pending->free_reads == 0)
+    if (pending->free_reads == 0) {
+        lcore->counters.misses_shed++;
         return ARO_MISS_RETRY;
+    }
     error = aro_cache_reserve(lcore->reader, &get->id, len_bytes, &entry);
     if (error == -EALREADY) {
         lcore->counters.misses_joined++;
@@ -241,6 +243,7 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     }
     if (error != 0) {
         lcore->counters.stock_empty++;
+        lcore->counters.misses_shed++;
         return ARO_MISS_RETRY;
     }
     read = &pending->read[pending->free_read[--pending->free_reads]];
@@ -253,6 +256,7 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     if (miss != ARO_MISS_WAITING || read_start(lcore, read) != 0) {
         /* nobody waits, or the ring is full: whoever joined meanwhile asks again */
         read_settle(lcore, read, ARO_ENTRY_GONE);
+        lcore->counters.misses_shed++;
         return miss;
     }
     lcore->counters.misses_disk++;

@@ -18,24 +18,11 @@ struct record {
 };
 static_assert(sizeof(struct record) % 4 == 0, "ring elements are multiples of 4");
 
-/* xorshift64*; 1..2 * every - 1, so `every` on average. */
-static uint32_t distance(struct aro_sampler *sampler)
-{
-    uint64_t x = sampler->random;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    sampler->random = x;
-    x = (x * 0x2545f4914f6cdd1dull) >> 32;
-    return 1 + (uint32_t)((x * (2 * (uint64_t)sampler->every - 1)) >> 32);
-}
-
 static void record_send(struct aro_lcore *lcore, const struct aro_request_sample *sample)
 {
     struct record record = {.at_tsc = lcore->now_tsc, .sample = *sample};
 
-    lcore->sample_left = distance(&lcore->sampler);
+    lcore->sample_left = aro_distance_next(&lcore->sampler.distance);
     record.sample.lcore = lcore->lcore_id;
     if (rte_ring_sp_enqueue_elem(lcore->sampler.ring, &record, sizeof(record)) != 0)
         lcore->counters.samples_lost++;
@@ -78,14 +65,13 @@ int aro_sampler_init(struct aro_lcore *lcore, uint32_t every, uint64_t seed, int
         return 0;
     snprintf(name, sizeof(name), "samples-%u", lcore->index);
     lcore->sampler = (struct aro_sampler){
-        .every = every,
-        .random = (seed ^ (lcore->index + 1) * 0x9e3779b97f4a7c15ull) | 1,
+        .distance = aro_distance_begin(every, seed ^ (lcore->index + 1) * 0x9e3779b97f4a7c15ull),
         .ring = rte_ring_create_elem(name, sizeof(struct record), ARO_SAMPLES_MAX, socket,
                                      RING_F_SP_ENQ | RING_F_SC_DEQ),
     };
     if (lcore->sampler.ring == NULL)
         return -ENOMEM;
-    lcore->sample_left = distance(&lcore->sampler);
+    lcore->sample_left = aro_distance_next(&lcore->sampler.distance);
     return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "cache/base/distance.h"
 #include "dataplane/dataplane.h"
 
 struct aro_job;
@@ -27,9 +28,8 @@ enum { ARO_SAMPLES_MAX = 1024 /* records that wait for control, per lcore */ };
 
 /* What aro_sample_due does not need; lcore only. */
 struct aro_sampler {
-    uint32_t every;  /* constant: mean distance; 0: off */
-    uint64_t random; /* state */
-    struct rte_ring *ring;
+    struct aro_distance distance; /* to the next */
+    struct rte_ring *ring;        /* NULL: off */
 };
 
 /* Counts down lcore->sample_left (0: off); true: this request is to be recorded now. */

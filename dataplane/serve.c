@@ -176,7 +176,6 @@ static enum aro_miss hit_serve(struct aro_lcore *lcore, struct aro_queue *queue,
     }
     request->slices = job->slices;
     aro_entry_touch(entry);
-    lcore->counters.hits_memory++;
     return ARO_MISS_WAITING;
 }
 
@@ -188,6 +187,7 @@ static void request_serve(struct aro_lcore *lcore, struct aro_queue *queue,
 
     request->slices = (uint8_t)__builtin_popcountll(request->get.mask);
     if (state == ARO_ENTRY_RESIDENT) {
+        lcore->counters.hits_memory++;
         outcome = hit_serve(lcore, queue, request, entry);
     } else if (state == ARO_ENTRY_READING) {
         lcore->counters.misses_joined++;
@@ -239,6 +239,7 @@ void aro_serve_burst(struct aro_lcore *lcore, struct aro_queue *queue, struct ar
         return;
     /* accepted[:n_ok] and ids[:n_ok] are valid from here on */
     aro_cache_find_burst(lcore->reader, ids, n_ok, entries);
+    aro_top_burst(&lcore->top, &lcore->top_left, ids, n_ok);
     for (unsigned i = 0; i < n_ok; i++)
         request_serve(lcore, queue, accepted[i], entries[i]);
 }

@@ -23,9 +23,13 @@ struct aro_dataplane {
     unsigned pools;
     struct aro_token_keys keys; /* lcores read */
     uint64_t rotated_tsc;
+    uint64_t top_aged_tsc; /* when it was last looked whether the tables of top chunks age */
     uint64_t seed;
     struct rte_ring *quarantine; /* lcores -> control */
     int bell_fd;                 /* lcores -> control */
 };
+
+/* top.c: of every poll. */
+void aro_top_poll(struct aro_dataplane *dataplane);
 
 #endif

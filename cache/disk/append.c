@@ -73,11 +73,15 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
         return -EEXIST;
     if (store->appends_count >= ARO_STORE_OPS_MAX)
         return -EAGAIN;
+    error = 0;
     if (aro_places_count(store->places) + store->appends_count >= store->chunks_max)
-        return -ENOSPC;
-    error = store->appends_waiting > 0 ? 0 : make_room(store, aro_blocks(len_bytes));
-    if (error != 0)
+        error = -ENOSPC;
+    else if (store->appends_waiting == 0)
+        error = make_room(store, aro_blocks(len_bytes));
+    if (error != 0) {
+        store->stats.rejected++;
         return error;
+    }
     op->store = store;
     op->kind = ARO_OP_APPEND;
     op->segment = NULL;
@@ -117,6 +121,7 @@ void aro_append_fail_waiting(struct aro_store *store, int error)
         struct aro_store_op *next = op->next;
         if (op->segment == NULL) {
             store->appends_waiting--;
+            store->stats.rejected++;
             leave(store, op, error);
         }
         op = next;
@@ -231,6 +236,7 @@ int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id)
         int error = aro_place_owner(store, &place, &owner);
         if (error == 0 && aro_id_equal(&owner, id)) {
             forget(store, id, &place);
+            store->stats.removed++;
             result = 0;
             continue;
         }

@@ -82,7 +82,9 @@ struct aro_store_stats {
     uint64_t objects_now;
     uint64_t segments_now;
     uint64_t bytes_written;
-    uint64_t writes;
+    uint64_t writes;   /* chunks that came onto the disk */
+    uint64_t rejected; /* chunks that found no room: over budget, index or disk full */
+    uint64_t removed;  /* chunks, by request; nothing else but damage takes them away */
     uint64_t syncs;
     uint64_t sync_failures;
     uint64_t write_failures;

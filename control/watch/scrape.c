@@ -32,6 +32,26 @@ static void metrics_write(const struct aro_scrape *scrape, struct aro_exposition
     }
 }
 
+/* Chunks in memory by size; a label holds the largest size of its class. */
+static void sizes_write(const struct aro_scrape *scrape, struct aro_exposition *to)
+{
+    static const char *const names[] = {"arocache_cache_size_chunks", "arocache_cache_size_bytes"};
+    static const char *const sentences[] = {
+        "chunks in memory, by size: at most so many bytes, and more than the class below",
+        "payload of the chunks in memory, by size"};
+
+    for (unsigned v = 0; v < 2; v++) {
+        aro_exposition_family(to, names[v], ARO_FAMILY_GAUGE, sentences[v]);
+        for (unsigned i = 0; i < ARO_SIZE_CLASSES; i++) {
+            const struct aro_size_count *count = &scrape->metrics.cache.size_now[i];
+            char text[12];
+            const struct aro_label size = {"size", text};
+            snprintf(text, sizeof(text), "%u", (unsigned)ARO_CHUNK_ALIGN << i);
+            aro_exposition_count(to, names[v], &size, 1, v == 0 ? count->entries : count->bytes);
+        }
+    }
+}
+
 static void node_write(const struct aro_scrape *scrape, struct aro_exposition *to)
 {
     const struct aro_label version = {"version", scrape->version};
@@ -222,6 +242,7 @@ void aro_scrape_write(const struct aro_scrape *scrape, struct aro_exposition *to
     ports_write(scrape, to);
     pools_write(scrape, to);
     metrics_write(scrape, to);
+    sizes_write(scrape, to);
 }
 
 /* ---- readiness ---- */

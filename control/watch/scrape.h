@@ -5,7 +5,7 @@
  * that a test can make them from one of its own.
  *
  * The names are an API: tests/control/watch/metrics.golden holds them, docs/metrics.md explains
- * them. Labels exist only where their values are few: lcore, port, pool, reason.
+ * them. Labels exist only where their values are few: lcore, port, pool, reason, size.
  *
  * Pure functions.
  */

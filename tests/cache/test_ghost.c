@@ -68,6 +68,7 @@ Test(ghost, remembers_what_a_list_remembers)
             list_add(&list, fingerprint, len, BYTES_MAX);
         }
         cr_assert_eq(ghost.bytes, list.bytes, "step %u", i);
+        cr_assert_eq(ghost.entries, list.n, "step %u", i);
     }
     aro_ghost_fini(&ghost);
 }

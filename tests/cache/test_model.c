@@ -222,9 +222,20 @@ static void step(struct model *model)
         flush_step(model);
 }
 
+static void size_count(struct aro_size_count size[ARO_SIZE_CLASSES], uint32_t len_bytes)
+{
+    unsigned i = 0;
+
+    while (len_bytes > (uint32_t)ARO_CHUNK_ALIGN << i)
+        i++;
+    size[i].entries++;
+    size[i].bytes += len_bytes;
+}
+
 /* At rest the books must balance, and after a flush nothing but the stock is left. */
 static void end_check(struct model *model)
 {
+    struct aro_size_count size[ARO_SIZE_CLASSES] = {{0}};
     struct aro_cache_stats stats;
     unsigned found = 0;
 
@@ -239,19 +250,29 @@ static void end_check(struct model *model)
     for (int i = 0; i < 4; i++)
         while (aro_cache_maintain(model->cache, 1000)) {
         }
-    for (unsigned number = 0; number < model->ids; number++)
-        found += find(model, 0, number) != NULL;
+    for (unsigned number = 0; number < model->ids; number++) {
+        const struct aro_entry *entry = find(model, 0, number);
+        found += entry != NULL;
+        if (entry != NULL)
+            size_count(size, entry->len_bytes);
+    }
     aro_cache_stats(model->cache, &stats);
     cr_assert_eq(stats.entries_now, found);
     cr_assert_eq(stats.admitted, model->admitted);
     cr_assert_eq(stats.abandoned, model->abandoned);
     cr_assert_eq(stats.admitted - stats.evicted - stats.removed, stats.entries_now);
+    cr_assert_eq(stats.rejected, 0u);
+    cr_assert_leq(stats.evicted_unread, stats.evicted);
+    cr_assert_eq(stats.small_now + stats.main_now + stats.kept_now, stats.entries_now);
+    cr_assert_arr_eq(stats.size_now, size, sizeof(size));
     cr_assert_eq(stats.retired_now, 0u);
     cr_assert_eq(stats.pinned_now, 0u);
     aro_cache_flush(model->cache);
     aro_cache_maintain(model->cache, 100000);
     aro_cache_stats(model->cache, &stats);
     cr_assert_leq(stats.bytes_used_now, REGION_BYTES / 8 * 5 / 4u);
+    for (unsigned i = 0; i < ARO_SIZE_CLASSES; i++)
+        cr_assert(stats.size_now[i].entries == 0 && stats.size_now[i].bytes == 0, "class %u", i);
 }
 
 static unsigned long setting(const char *name, unsigned long usual)

@@ -229,3 +229,92 @@ Test(policy, s3fifo_counts_withheld_memory_as_mains)
     evicts(policy, 0);
     policy->ops->destroy(policy);
 }
+
+/* ---- who was evicted unread ---- */
+
+static void unread(const struct aro_policy *policy, uint64_t n)
+{
+    cr_assert_eq(policy->evicted_unread, n, "%lu unread, not %lu", policy->evicted_unread, n);
+}
+
+Test(policy, a_hit_counts_although_its_frequency_was_used_up)
+{
+    static const char *const names[] = {"s3fifo", "lru", "sieve"};
+
+    for (unsigned p = 0; p < 3; p++) {
+        struct aro_policy *policy = policy_make(names[p]);
+        for (unsigned i = 0; i < 3; i++) {
+            admit(policy, i);
+            if (p == 0) { /* into main, where hits buy turns */
+                evicts(policy, i);
+                admit(policy, i);
+            }
+        }
+        unread(policy, p == 0 ? 3 : 0);
+        hit(0, 1);
+        evicts(policy, 1); /* 0 was passed: its frequency is 0 again */
+        cr_assert_eq(atomic_load(&entries[0].frequency), 0, "%s", names[p]);
+        unread(policy, p == 0 ? 4 : 1);
+        for (unsigned i = 0; i < 2; i++)
+            cr_assert_not_null(policy->ops->evict(policy), "%s", names[p]);
+        unread(policy, p == 0 ? 5 : 2); /* 2, not 0 */
+        policy->ops->destroy(policy);
+    }
+}
+
+Test(policy, one_hit_is_enough_not_to_be_unread)
+{
+    static const char *const names[] = {"s3fifo", "lru", "sieve", "fifo"};
+
+    for (unsigned p = 0; p < 4; p++) {
+        struct aro_policy *policy = policy_make(names[p]);
+        for (unsigned i = 0; i < 3; i++)
+            admit(policy, i);
+        hit(1, 1);
+        for (unsigned i = 0; i < 3; i++)
+            cr_assert_not_null(policy->ops->evict(policy), "%s", names[p]);
+        unread(policy, 2);
+        atomic_store(&entries[1].frequency, 0); /* an entry used anew */
+        admit(policy, 1);
+        cr_assert_not_null(policy->ops->evict(policy));
+        unread(policy, 3);
+        policy->ops->destroy(policy);
+    }
+}
+
+Test(policy, a_hit_before_the_policy_heard_of_the_chunk_counts)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+
+    hit(0, 1);
+    admit(policy, 0);
+    evicts(policy, 0);
+    unread(policy, 0);
+    policy->ops->destroy(policy);
+}
+
+Test(policy, s3fifo_says_how_it_holds_its_entries)
+{
+    struct aro_policy *policy = policy_make("s3fifo");
+    struct aro_policy_parts parts;
+
+    for (unsigned i = 0; i < 4; i++)
+        admit(policy, i);
+    hit(0, 2);
+    evicts(policy, 1); /* 0 moves on */
+    admit(policy, 1);  /* and 1 comes back behind it */
+    evicts(policy, 2);
+    policy->ops->parts(policy, &parts);
+    cr_assert_eq(parts.small_entries, 1u);
+    cr_assert_eq(parts.small_bytes, 100u);
+    cr_assert_eq(parts.ghosts, 1u);
+    cr_assert_eq(policy->promoted, 1u);
+    cr_assert_eq(policy->entries, 3u);
+    for (unsigned i = 0; i < 4; i++)
+        if (entries[i].policy_queue != 0)
+            policy->ops->remove(policy, &entries[i]);
+    policy->ops->parts(policy, &parts);
+    cr_assert_eq(parts.small_entries, 0u);
+    cr_assert_eq(policy->bytes, 0u);
+    policy->ops->destroy(policy);
+}

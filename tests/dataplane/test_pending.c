@@ -216,6 +216,11 @@ Test(pending, damaged_bytes_are_never_answered_and_quarantined)
     rig_destroy(rig);
 }
 
+static uint64_t looked_up(const struct aro_counters *c)
+{
+    return c->hits_memory + c->misses_disk + c->misses_joined + c->misses_shed + c->misses_absent;
+}
+
 static void few_reads(struct aro_dataplane_config *config)
 {
     config->reads_per_lcore = 8;
@@ -240,9 +245,70 @@ Test(pending, a_flood_of_misses_is_shed_not_queued_without_bound)
     cr_assert_geq(count[ARO_MSG_DATA], 1u);
     cr_assert_geq(count[ARO_MSG_STATUS], 1u);
     cr_assert_eq(rig->lcore->counters.status_retry_later, count[ARO_MSG_STATUS]);
+    cr_assert_eq(rig->lcore->counters.misses_shed, count[ARO_MSG_STATUS]);
+    cr_assert_eq(looked_up(&rig->lcore->counters), 32u);
     rig_turn(rig, 4);
     rig_check_balance(rig);
     free(bytes);
+    rig_destroy(rig);
+}
+
+static void one_job(struct aro_dataplane_config *config)
+{
+    config->jobs_per_lcore = 0;
+    config->pending_per_lcore = 1;
+}
+
+/* Asks once and throws the answer away. */
+static void ask(struct rig *rig, const struct aro_id *id, uint16_t first)
+{
+    struct rig_frame frame;
+
+    rig_get(rig, id, SLICE, first, 1, 9);
+    rig_turn(rig, 1);
+    while (rig_take(rig, &frame))
+        continue;
+}
+
+Test(pending, whatever_is_looked_up_is_a_hit_or_one_kind_of_miss)
+{
+    struct rig *rig = rig_create_store(one_job);
+    const struct aro_counters *c = &rig->lcore->counters;
+    struct aro_id on_disk = rig_stored_chunk(rig, CHUNK, 5);
+    struct aro_id large = rig_stored_chunk(rig, ARO_CHUNK_BYTES_MAX, 6);
+    struct aro_id in_memory = rig_chunk(rig, CHUNK, 7), nowhere = {{1, 2, 3, 4}};
+    const uint64_t asked = 8;
+    uint32_t reads;
+
+    rig_validate(rig);
+    cr_assert_eq(looked_up(c), 0u, "a request without a token is not looked up");
+    ask(rig, &nowhere, 0);
+    cr_assert_eq(c->misses_absent, 1u);
+    ask(rig, &large, 0); /* nobody has stock of that size yet */
+    cr_assert_eq(c->misses_shed, 1u);
+    reads = rig->lcore->pending.free_reads;
+    rig->lcore->pending.free_reads = 0; /* as if all were in flight */
+    ask(rig, &on_disk, 0);
+    cr_assert_eq(c->misses_shed, 2u);
+    rig->lcore->pending.free_reads = reads;
+    ask(rig, &in_memory, 1000); /* BAD_REQUEST, but it is here */
+    cr_assert_eq(c->hits_memory, 1u);
+    keep(rig);
+    rig_get(rig, &on_disk, SLICE, 0, 1, 1); /* in one burst: no disk is that fast */
+    rig_get(rig, &on_disk, SLICE, 0, 1, 2);
+    rig_get(rig, &large, SLICE, 0, 1, 3);
+    ask(rig, &in_memory, 0);
+    cr_assert_eq(c->misses_disk, 1u, "the only job waits, the rest is BUSY");
+    cr_assert_eq(c->misses_joined, 1u);
+    cr_assert_eq(c->misses_shed, 3u);
+    cr_assert_eq(c->hits_memory, 2u);
+    cr_assert_eq(looked_up(c), asked);
+    for (unsigned turn = 0; turn < PATIENCE_TURNS && c->answered == 0; turn++)
+        rig_turn(rig, 1);
+    cr_assert_eq(c->answered, 1u);
+    cr_assert_eq(looked_up(c), asked, "an answer is no other look");
+    rig_turn(rig, 4);
+    rig_check_balance(rig);
     rig_destroy(rig);
 }
 

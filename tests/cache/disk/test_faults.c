@@ -145,6 +145,7 @@ Test(faults, a_full_disk_fails_the_append_and_heals_when_there_is_room)
     cr_assert_eq(fixture_stats(&f).segments_now, 0u);
     cr_assert_eq(fixture_stats(&f).bytes_files_now, 0u);
     cr_assert_eq(fixture_append(&f, 1, LEN), -ENOSPC);
+    cr_assert_eq(fixture_stats(&f).rejected, 2u);
     cr_assert_eq(fixture_append(&f, 1, LEN), 0);
     cr_assert(fixture_stats(&f).writable);
     cr_assert_eq(fixture_sync(&f, aro_store_mark(f.store)), 0);

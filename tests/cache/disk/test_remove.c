@@ -227,6 +227,9 @@ Test(remove, a_full_index_refuses_and_takes_again_after_a_removal)
     cr_assert_eq(fixture_append(&f, 10, LEN), -ENOSPC);
     cr_assert_eq(aro_store_chunk_remove(f.store, &id), 0);
     cr_assert_eq(fixture_append(&f, 10, LEN), 0);
+    cr_assert_eq(fixture_stats(&f).writes, 11u);
+    cr_assert_eq(fixture_stats(&f).rejected, 1u);
+    cr_assert_eq(fixture_stats(&f).removed, 1u);
     fixture_reopen(&f);
     cr_assert_eq(fixture_check(&f, 10, LEN), 1);
 }

@@ -27,6 +27,7 @@ static struct aro_scrape *fake(void)
                                   .pools = 1};
     scrape->metrics.store.writable = true;
     scrape->metrics.control.longest_round_us = 2500;
+    scrape->metrics.cache.size_now[4] = (struct aro_size_count){6, 390000};
     scrape->lcore[0] = (struct aro_lcore_info){.lcore = 3, .jobs_now = 7, .counters = &counters};
     scrape->advances[0] = true;
     scrape->port[0] = (struct aro_port_info){.name = "p0",
@@ -114,6 +115,8 @@ Test(scrape, values_come_in_base_units)
     cr_has(text, "\narocache_port_link_speed_bytes{port=\"p0\"} 1250000000\n");
     cr_has(text, "\narocache_pool_free_buffers{pool=\"frames-0\"} 8\n");
     cr_has(text, "\narocache_control_longest_round_seconds 0.0025\n");
+    cr_has(text, "\narocache_cache_size_chunks{size=\"65536\"} 6\n");
+    cr_has(text, "\narocache_cache_size_bytes{size=\"65536\"} 390000\n");
     cr_has(text, "\narocache_store_writable 1\n");
     cr_has(text, "\narocache_ready 1\n");
     free(text);
