@@ -4,7 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { LEN_BITS = 24, PRINT_BITS = 64 - LEN_BITS };
+/*
+ * A word of the table, from its low end: position in the ring + 1, how far the word stands from its
+ * home (6 bits), a tag in the rest. Words of a run stand in the order of their homes (Robin Hood),
+ * so a search ends early although eight of nine places are taken, and putting in and taking out
+ * move neighbours by one place without a look at the ring, where each look would be a cache miss.
+ */
+enum { LEN_BITS = 24, PRINT_BITS = 64 - LEN_BITS, AWAY_BITS = 6, AWAY_MAX = (1 << AWAY_BITS) - 1 };
 #define LEN_MAX ((UINT64_C(1) << LEN_BITS) - 1)
 
 /* A mark is the fingerprint's high bits above the length. */
@@ -15,16 +21,16 @@ static uint64_t print_of(uint64_t mark)
 
 int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries_max)
 {
-    uint32_t size = entries_max < 1u << 30 ? entries_max : 1u << 30;
+    uint32_t size = entries_max < 1u << 26 ? entries_max : (1u << 26) - 1;
 
     ghost->ring_size = size;
     ghost->table_size = size + size / 8 + 1; /* at most eight of nine places taken */
     ghost->ring = calloc(ghost->ring_size, sizeof(*ghost->ring));
     ghost->table = calloc(ghost->table_size, sizeof(*ghost->table));
     ghost->bytes_max = bytes_max;
-    ghost->tag_shift = 1;
-    while (size >> ghost->tag_shift != 0)
-        ghost->tag_shift++;
+    ghost->away_shift = 1;
+    while (size >> ghost->away_shift != 0)
+        ghost->away_shift++;
     return ghost->ring == NULL || ghost->table == NULL ? -ENOMEM : 0;
 }
 
@@ -44,51 +50,84 @@ static uint32_t after(const struct aro_ghost *ghost, uint32_t at)
     return at + 1 == ghost->table_size ? 0 : at + 1;
 }
 
-/* How many steps lie from one place to another, round the end. */
-static uint32_t distance(const struct aro_ghost *ghost, uint32_t from, uint32_t to)
-{
-    return to >= from ? to - from : to + ghost->table_size - from;
-}
-
 static uint32_t position_of(const struct aro_ghost *ghost, uint32_t word)
 {
-    return (word & (uint32_t)((UINT64_C(1) << ghost->tag_shift) - 1)) - 1;
+    return (word & ((UINT32_C(1) << ghost->away_shift) - 1)) - 1;
 }
 
-/* The home comes from the fingerprint's high bits, the tag from its low ones: most of the others in
- * a run of places are passed without a look at the ring. */
-static uint32_t word_of(const struct aro_ghost *ghost, uint64_t print, uint32_t position)
+static unsigned away_of(const struct aro_ghost *ghost, uint32_t word)
 {
-    return (uint32_t)((print << ghost->tag_shift) | (position + 1));
+    return word >> ghost->away_shift & AWAY_MAX;
 }
 
-/* Where the fingerprint stands in the table, or the empty place where it would. */
+/* The word of a fingerprint at its home, without a position. The home comes from the fingerprint's
+ * high bits, the tag from its low ones. */
+static uint32_t tag_of(const struct aro_ghost *ghost, uint64_t print)
+{
+    return (uint32_t)(print << (ghost->away_shift + AWAY_BITS));
+}
+
+/* Where the fingerprint stands in the table; table_size: nowhere. */
 static uint32_t table_seek(const struct aro_ghost *ghost, uint64_t print)
 {
-    uint32_t tag = (uint32_t)(print << ghost->tag_shift);
+    uint32_t tag = tag_of(ghost, print);
     uint32_t at = home_of(ghost, print);
-    uint32_t word;
 
-    while ((word = ghost->table[at]) != 0) {
-        if ((word ^ tag) >> ghost->tag_shift == 0 &&
-            print_of(ghost->ring[position_of(ghost, word)]) == print)
+    for (unsigned away = 0; away <= AWAY_MAX; away++, at = after(ghost, at)) {
+        uint32_t word = ghost->table[at];
+        if (word == 0 || away_of(ghost, word) < away)
             break;
-        at = after(ghost, at);
+        if (away_of(ghost, word) == away &&
+            ((uint64_t)(word ^ tag) >> (ghost->away_shift + AWAY_BITS)) == 0 &&
+            print_of(ghost->ring[position_of(ghost, word)]) == print)
+            return at;
     }
-    return at;
+    return ghost->table_size;
 }
 
-/* Empties a place and moves later ones of its run up, so that no probe ends too early. */
+/* Empties a place; those behind it that are not at home move up. */
 static void table_clear(struct aro_ghost *ghost, uint32_t hole)
 {
-    for (uint32_t at = after(ghost, hole); ghost->table[at] != 0; at = after(ghost, at)) {
-        uint64_t print = print_of(ghost->ring[position_of(ghost, ghost->table[at])]);
-        if (distance(ghost, home_of(ghost, print), at) >= distance(ghost, hole, at)) {
-            ghost->table[hole] = ghost->table[at];
-            hole = at;
-        }
-    }
+    for (uint32_t at = after(ghost, hole); away_of(ghost, ghost->table[at]) != 0;
+         hole = at, at = after(ghost, at))
+        ghost->table[hole] = ghost->table[at] - (UINT32_C(1) << ghost->away_shift);
     ghost->table[hole] = 0;
+}
+
+/* Can all from `at` to the next empty place move by one? */
+static bool table_has_room(const struct aro_ghost *ghost, uint32_t at)
+{
+    while (ghost->table[at] != 0) {
+        if (away_of(ghost, ghost->table[at]) == AWAY_MAX)
+            return false;
+        at = after(ghost, at);
+    }
+    return true;
+}
+
+/* False: it, or one that would have to make room for it, would stand too far from home. */
+static bool table_put(struct aro_ghost *ghost, uint64_t print, uint32_t position)
+{
+    uint32_t word = tag_of(ghost, print) | (position + 1);
+    uint32_t one = UINT32_C(1) << ghost->away_shift;
+    uint32_t at = home_of(ghost, print);
+    unsigned away = 0;
+
+    while (ghost->table[at] != 0 && away_of(ghost, ghost->table[at]) >= away) {
+        if (++away > AWAY_MAX)
+            return false;
+        at = after(ghost, at);
+    }
+    if (!table_has_room(ghost, at))
+        return false;
+    word |= away << ghost->away_shift;
+    while (word != 0) {
+        uint32_t next = ghost->table[at];
+        ghost->table[at] = word;
+        word = next == 0 ? 0 : next + one;
+        at = after(ghost, at);
+    }
+    return true;
 }
 
 static void mark_forget(struct aro_ghost *ghost, uint32_t at)
@@ -115,7 +154,7 @@ bool aro_ghost_take(struct aro_ghost *ghost, uint64_t fingerprint)
 {
     uint32_t at = table_seek(ghost, print_of(fingerprint));
 
-    if (ghost->table[at] == 0)
+    if (at == ghost->table_size)
         return false;
     mark_forget(ghost, at);
     return true;
@@ -134,8 +173,10 @@ void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_b
         oldest_forget(ghost);
     position = (uint64_t)ghost->oldest + ghost->count++;
     position -= position >= ghost->ring_size ? ghost->ring_size : 0;
+    ghost->ring[position] = 0;
+    if (!table_put(ghost, print, (uint32_t)position))
+        return; /* forgotten at once */
     ghost->ring[position] = print << LEN_BITS | len;
-    ghost->table[table_seek(ghost, print)] = word_of(ghost, print, (uint32_t)position);
     ghost->entries++;
     ghost->bytes += len;
 }

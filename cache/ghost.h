@@ -13,8 +13,8 @@
 
 struct aro_ghost {
     uint64_t *ring;  /* marks: 40 bits of the fingerprint, 24 of the length; 0: taken since */
-    uint32_t *table; /* position in the ring + 1 and a tag above; 0: empty; linear probing */
-    unsigned tag_shift;
+    uint32_t *table; /* words of ghost.c; 0: empty */
+    unsigned away_shift;
     uint32_t ring_size;
     uint32_t table_size;
     uint32_t oldest;  /* position */
@@ -24,7 +24,7 @@ struct aro_ghost {
     uint64_t bytes_max;
 };
 
-/* Remembers up to bytes_max and entries_max (at most 2^30). 0 or -ENOMEM; *ghost is zeroed. */
+/* Remembers up to bytes_max and entries_max (at most 2^26 - 1). 0 or -ENOMEM; *ghost is zeroed. */
 int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries_max);
 void aro_ghost_fini(struct aro_ghost *ghost);
 

@@ -47,7 +47,7 @@ static uint64_t any_fingerprint(void)
 {
     uint64_t r = (uint64_t)random() % 300;
 
-    return r % 7 == 0 ? ~(r << 32) : r << 32;
+    return r % 7 == 0 ? ~(r << 52) : r << 52;
 }
 
 Test(ghost, remembers_what_a_list_remembers)
@@ -83,5 +83,26 @@ Test(ghost, forgets_the_oldest_when_the_ring_is_full)
     for (uint64_t i = 0; i < 40; i++)
         cr_assert_eq(aro_ghost_take(&ghost, i << 32), i >= 24, "%lu", i);
     cr_assert_eq(ghost.bytes, 0u);
+    aro_ghost_fini(&ghost);
+}
+
+/* Made to have one home: more than chance brings together in any table. */
+Test(ghost, fingerprints_beyond_64_of_one_home_are_not_remembered)
+{
+    struct aro_ghost ghost = {0};
+    unsigned remembered = 0;
+
+    cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, 4096), 0);
+    for (uint64_t i = 0; i < 100; i++)
+        aro_ghost_add(&ghost, i << 32, 1);
+    cr_assert_eq(ghost.entries, 64u);
+    cr_assert_eq(ghost.bytes, 64u);
+    for (uint64_t i = 0; i < 100; i++)
+        remembered += aro_ghost_take(&ghost, i << 32);
+    cr_assert_eq(remembered, 64u);
+    cr_assert_eq(ghost.entries, 0u);
+    for (uint64_t i = 0; i < 4096; i++) /* those that were refused are forgotten in their turn */
+        aro_ghost_add(&ghost, i << 52, 1);
+    cr_assert_eq(ghost.entries, 4096u);
     aro_ghost_fini(&ghost);
 }
