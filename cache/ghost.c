@@ -11,6 +11,7 @@
  * move neighbours by one place without a look at the ring, where each look would be a cache miss.
  */
 enum { LEN_BITS = 24, PRINT_BITS = 64 - LEN_BITS, AWAY_BITS = 6, AWAY_MAX = (1 << AWAY_BITS) - 1 };
+enum { AHEAD = 6 }; /* marks whose turn to be forgotten is near: their words are fetched */
 #define LEN_MAX ((UINT64_C(1) << LEN_BITS) - 1)
 
 /* A mark is the fingerprint's high bits above the length. */
@@ -140,9 +141,18 @@ static void mark_forget(struct aro_ghost *ghost, uint32_t at)
     *mark = 0;
 }
 
+void aro_ghost_prefetch(const struct aro_ghost *ghost, uint64_t fingerprint)
+{
+    __builtin_prefetch(&ghost->table[home_of(ghost, print_of(fingerprint))]);
+}
+
 static void oldest_forget(struct aro_ghost *ghost)
 {
     uint64_t mark = ghost->ring[ghost->oldest];
+    uint32_t soon = ghost->oldest + AHEAD;
+
+    if (soon < ghost->ring_size)
+        aro_ghost_prefetch(ghost, ghost->ring[soon]);
 
     if (mark != 0)
         mark_forget(ghost, table_seek(ghost, print_of(mark)));

@@ -31,6 +31,8 @@ void aro_ghost_fini(struct aro_ghost *ghost);
 /* Remembers a chunk (len_bytes > 0; from 16 MiB on it counts as that) and forgets the oldest to
  * stay within bounds. */
 void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_bytes);
+/* Fetches what adding or taking it will look at. */
+void aro_ghost_prefetch(const struct aro_ghost *ghost, uint64_t fingerprint);
 /* Was it remembered? It is not any more. */
 bool aro_ghost_take(struct aro_ghost *ghost, uint64_t fingerprint);
 
