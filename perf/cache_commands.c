@@ -50,10 +50,10 @@ static const struct cache_command commands[] = {
       .policy = &aro_policy_s3fifo},
      cache_zipf},
     {"compare",
-     "beside rte_hash, lfht, a plain LRU and the memory itself, in turn (15 rounds); one JSON "
+     "beside rte_hash, lfht, a plain LRU and the memory itself, in turn (31 rounds); one JSON "
      "object per line",
      "ORQr",
-     {.rounds = 15, .threads = 1},
+     {.rounds = 31, .threads = 1},
      cache_compare},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

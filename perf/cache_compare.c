@@ -28,14 +28,14 @@ static const struct comparison {
 enum { COMPARISONS = sizeof(comparisons) / sizeof(comparisons[0]) };
 
 static const struct compare full_size = {.entries = 16000000,
-                                         .lookups = 1 << 20,
-                                         .steps = 1 << 19,
+                                         .lookups = 1 << 18,
+                                         .steps = 1 << 18,
                                          .objects = 10000000,
                                          .requests = 100000000,
                                          .chunks = 4000000};
 static const struct compare quick_size = {.entries = 50000,
-                                          .lookups = 1 << 14,
-                                          .steps = 1 << 14,
+                                          .lookups = 1 << 12,
+                                          .steps = 1 << 13,
                                           .objects = 20000,
                                           .requests = 200000,
                                           .chunks = 20000};

@@ -12,7 +12,11 @@
 
 #include "perf/machine.h"
 
-enum { COMPARE_ROUNDS_MAX = 99 };
+enum {
+    COMPARE_ROUNDS_MAX = 99,
+    /* of lookups before ids come again: what one sample touched is not cached for the next */
+    COMPARE_SAMPLES = 16,
+};
 
 /* How large, and where to. Constant while comparing. */
 struct compare {
@@ -20,7 +24,7 @@ struct compare {
     FILE *raw; /* NULL: samples are dropped */
     unsigned rounds;
     uint32_t entries;  /* of the tables */
-    uint32_t lookups;  /* per sample */
+    uint32_t lookups;  /* per sample, COMPARE_SAMPLES times as many ids at hand */
     uint32_t steps;    /* inserts with evictions per sample */
     uint32_t objects;  /* of the Zipf stream */
     uint64_t requests; /* of the Zipf stream, all rounds together */

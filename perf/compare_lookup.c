@@ -16,7 +16,8 @@ static_assert((int)BASELINE_ID_BYTES == (int)ARO_ID_BYTES, "ids are the same eve
 struct lookup {
     uint32_t lookups; /* per sample, a multiple of BURST */
     struct bench_population population;
-    struct aro_id *asked;
+    struct aro_id *asked; /* [COMPARE_SAMPLES * lookups] */
+    unsigned samples;     /* taken so far */
     const struct baseline_table_ops *ops;
     void *table;
     struct floor_loads floor;
@@ -34,29 +35,36 @@ static void right_or_fail(const char *who, uint64_t wrong)
                    (unsigned long long)wrong);
 }
 
+static const struct aro_id *asked_next(struct lookup *lookup)
+{
+    return &lookup->asked[(size_t)(lookup->samples++ % COMPARE_SAMPLES) * lookup->lookups];
+}
+
 static void ours_measure(void *arg, struct bench_sample *ret)
 {
-    const struct lookup *lookup = arg;
+    struct lookup *lookup = arg;
+    const struct aro_id *asked = asked_next(lookup);
     struct bench_mark mark;
     uint64_t wrong = 0;
 
     bench_mark(&mark);
     for (uint32_t i = 0; i < lookup->lookups; i += BURST)
-        wrong += bench_population_lookup(&lookup->population, &lookup->asked[i], BURST);
+        wrong += bench_population_lookup(&lookup->population, &asked[i], BURST);
     bench_sample_take(&mark, lookup->lookups, ret);
     right_or_fail("index", wrong);
 }
 
 static void table_measure(void *arg, struct bench_sample *ret)
 {
-    const struct lookup *lookup = arg;
+    struct lookup *lookup = arg;
+    const struct aro_id *asked = asked_next(lookup);
     const struct aro_entry *entries = lookup->population.entries;
     struct bench_mark mark;
     uint64_t wrong = 0;
 
     bench_mark(&mark);
     for (uint32_t i = 0; i < lookup->lookups; i += BURST) {
-        const struct aro_id *ids = &lookup->asked[i];
+        const struct aro_id *ids = &asked[i];
         void *found[BURST];
         wrong += BURST - lookup->ops->lookup_burst(lookup->table, id_bytes(ids), BURST, found);
         for (unsigned j = 0; j < BURST; j++)
@@ -68,14 +76,14 @@ static void table_measure(void *arg, struct bench_sample *ret)
 
 static void floor_measure(void *arg, struct bench_sample *ret)
 {
-    const struct lookup *lookup = arg;
+    struct lookup *lookup = arg;
+    const struct aro_id *asked = asked_next(lookup);
     struct bench_mark mark;
     uint64_t wrong = 0, sum = 0;
 
     bench_mark(&mark);
     for (uint32_t i = 0; i < lookup->lookups; i += BURST)
-        wrong +=
-            BURST - floor_loads_burst(&lookup->floor, id_bytes(&lookup->asked[i]), BURST, &sum);
+        wrong += BURST - floor_loads_burst(&lookup->floor, id_bytes(&asked[i]), BURST, &sum);
     bench_sample_take(&mark, lookup->lookups, ret);
     right_or_fail("floor", wrong + (sum == 0));
 }
@@ -85,12 +93,12 @@ static void lookup_make(struct lookup *lookup, const struct compare *compare)
     *lookup = (struct lookup){.lookups = compare->lookups};
     bench_population_make(&lookup->population, compare->entries, 0, 1);
     bench_population_fill(&lookup->population, compare->entries);
-    lookup->asked = bench_asked_make(compare->lookups, compare->entries, 7);
+    lookup->asked = bench_asked_make(COMPARE_SAMPLES * compare->lookups, compare->entries, 7);
 }
 
 static void lookup_free(struct lookup *lookup)
 {
-    bench_pages_free(lookup->asked, lookup->lookups * sizeof(struct aro_id));
+    bench_pages_free(lookup->asked, COMPARE_SAMPLES * lookup->lookups * sizeof(struct aro_id));
     bench_population_free(&lookup->population);
 }
 

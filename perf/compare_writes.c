@@ -31,8 +31,9 @@ struct writes {
     const struct compare *compare;
     struct bench_population population;
     struct bench_churn churn;
-    struct aro_id *asked;
-    uint8_t *lines; /* plain: as large as the index */
+    struct aro_id *asked; /* [COMPARE_SAMPLES * lookups] */
+    unsigned samples;     /* taken so far */
+    uint8_t *lines;       /* plain: as large as the index */
     uint64_t lines_count;
     uint8_t *ring; /* plain: RING lines */
     uint64_t batch_cycles;
@@ -96,6 +97,9 @@ static void *write_steadily(void *arg)
 static void measure(struct writes *writes, enum mode mode, struct bench_sample *ret)
 {
     struct aro_qsbr *qsbr = &writes->population.qsbr;
+    const uint32_t lookups = writes->compare->lookups;
+    const struct aro_id *asked =
+        &writes->asked[(size_t)(writes->samples++ % COMPARE_SAMPLES) * lookups];
     struct bench_mark mark;
     uint64_t wrong = 0, written;
 
@@ -104,12 +108,12 @@ static void measure(struct writes *writes, enum mode mode, struct bench_sample *
     aro_qsbr_online(qsbr, SLOT_READER);
     bench_mark(&mark);
     written = atomic_load(&writes->written);
-    for (uint32_t i = 0; i < writes->compare->lookups; i += BURST) {
-        wrong += bench_population_lookup(&writes->population, &writes->asked[i], BURST);
+    for (uint32_t i = 0; i < lookups; i += BURST) {
+        wrong += bench_population_lookup(&writes->population, &asked[i], BURST);
         aro_qsbr_quiescent(qsbr, SLOT_READER);
     }
     written = atomic_load(&writes->written) - written;
-    bench_sample_take(&mark, writes->compare->lookups, ret);
+    bench_sample_take(&mark, lookups, ret);
     aro_qsbr_offline(qsbr, SLOT_READER);
     atomic_store(&writes->mode, MODE_REST);
     ret->beside_per_s = (double)written * 1e9 / (double)ret->ns;
@@ -138,7 +142,7 @@ static void writes_make(struct writes *writes, const struct compare *compare)
     bench_population_fill(&writes->population, compare->entries);
     bench_churn_make(&writes->churn, &writes->population, compare->entries, RING, SLOT_WRITER,
                      UINT64_C(1) << 32, 1);
-    writes->asked = bench_asked_make(compare->lookups, compare->entries, 7);
+    writes->asked = bench_asked_make(COMPARE_SAMPLES * compare->lookups, compare->entries, 7);
     writes->lines_count = compare->entries / (ARO_INDEX_SLOTS / 2);
     writes->lines = bench_pages(writes->lines_count * LINE);
     writes->ring = bench_pages(RING * LINE);
@@ -149,7 +153,8 @@ static void writes_make(struct writes *writes, const struct compare *compare)
 
 static void writes_free(struct writes *writes)
 {
-    bench_pages_free(writes->asked, writes->compare->lookups * sizeof(struct aro_id));
+    bench_pages_free(writes->asked,
+                     COMPARE_SAMPLES * writes->compare->lookups * sizeof(struct aro_id));
     bench_pages_free(writes->lines, writes->lines_count * LINE);
     bench_pages_free(writes->ring, RING * LINE);
     bench_population_free(&writes->population);

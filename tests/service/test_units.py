@@ -100,7 +100,7 @@ class Units(unittest.TestCase):
         said = subprocess.run(["meson", "introspect", "--installed", BUILD], capture_output=True,
                               text=True, check=True).stdout
         places = set(json.loads(said).values())
-        for end in ("/bin/arocached", "/bin/aroctl", "/bin/aroget", "/bin/arogate", "/lib/systemd/system/arocached.service",
+        for end in ("/bin/arocached", "/bin/aroctl", "/bin/aroget", "/bin/arogate", "/bin/arobench", "/lib/systemd/system/arocached.service",
                     "/lib/systemd/system/arogate.service", "/lib/sysusers.d/arocache.conf",
                     "/lib/tmpfiles.d/arocache.conf", "/arocache/arocached.conf.example", "/arocache/arogate.conf.example",
                     "/share/arocache/systemd/tap.conf", "/share/arocache/systemd/vfio.rules",
