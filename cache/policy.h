@@ -13,10 +13,10 @@
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
  * (0: not admitted), policy_next, policy_prev: numbers of entries. One thread: the keeper.
  *
- * Evicted unread is what nobody hit since it came into memory (or since it was given back by
- * aro_cache_unkeep). Policies lower the frequency, so that zero at the end proves nothing: whoever
- * lowers it leaves ARO_QUEUE_HIT in policy_queue. The requests that waited while the chunk was read
- * are no hits; a hit in the instant of a change may be missed.
+ * Evicted unread is what nobody hit since it came into memory. Policies lower the frequency, so
+ * that zero at the end proves nothing: whoever lowers it leaves ARO_QUEUE_HIT in policy_queue. The
+ * requests that waited while the chunk was read are no hits; hits from before aro_cache_keep may be
+ * forgotten by it, and a hit in the instant of a change may be missed.
  */
 #ifndef ARO_CACHE_POLICY_H
 #define ARO_CACHE_POLICY_H
@@ -80,7 +80,7 @@ const struct aro_policy_ops *aro_policy_named(const char *name);
 
 enum { ARO_QUEUE_HIT = 0x08 }; /* in policy_queue: was hit, whatever its frequency says now */
 
-/* Another frequency for an admitted entry. */
+/* Gives an entry that is being admitted, or is, another frequency. */
 static inline void aro_policy_frequency_set(struct aro_entry *entry, uint8_t frequency)
 {
     if (atomic_load_explicit(&entry->frequency, memory_order_relaxed) != 0)

@@ -15,7 +15,7 @@ static const struct {
     {"resolve", aro_handle_resolve}, {"schema", aro_handle_schema},   {"stat", aro_handle_stat},
     {"stats", aro_handle_stats},     {"status", aro_handle_status},   {"stop", aro_handle_stop},
     {"verify", aro_handle_verify},   {"version", aro_handle_version}, {"pin", aro_handle_pin},
-    {"unpin", aro_handle_unpin},
+    {"unpin", aro_handle_unpin},     {"cache", aro_handle_cache},
 };
 
 aro_handler *aro_node_handler(const char *name)

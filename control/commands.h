@@ -25,6 +25,9 @@ void aro_handle_stats(void *node, struct aro_call *call);
 void aro_handle_ports(void *node, struct aro_call *call);
 void aro_handle_lcores(void *node, struct aro_call *call);
 
+/* commands_cache.c */
+void aro_handle_cache(void *node, struct aro_call *call);
+
 /* commands_names.c */
 void aro_handle_resolve(void *node, struct aro_call *call);
 void aro_handle_chunks(void *node, struct aro_call *call);

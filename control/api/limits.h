@@ -23,6 +23,7 @@ enum {
     ARO_CHUNKS_MAX = 1024,               /* of a pull, per answer */
     ARO_UNREAD_CHUNKS_BYTES = 256 << 10, /* more unread: `chunks` answers wait */
     ARO_PINNED_MAX = 1024,               /* objects and chunks */
+    ARO_TOP_CHUNKS_MAX = 100,            /* per answer of `cache` */
 };
 
 #endif

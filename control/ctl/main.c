@@ -248,7 +248,8 @@ static int watch(const struct options *options, const struct aro_command *comman
         json_t *rates = before != NULL ? aro_rates(before, result, at_s - asked_s) : NULL;
         json_decref(before);
         before = json_copy(result);
-        if (rates != NULL && strcmp(command->name, "stats") == 0)
+        if (rates != NULL &&
+            (strcmp(command->name, "stats") == 0 || strcmp(command->name, "cache") == 0))
             json_object_set(result, "per_second", rates);
         json_decref(rates);
         asked_s = at_s;

@@ -6,28 +6,11 @@
 #include <time.h>
 
 #include "control/api/units.h"
+#include "control/ctl/members.h"
+#include "control/ctl/render_cache.h"
 #include "control/ctl/table.h"
 
 enum { EXIT_DAMAGED = 6 };
-
-/* ---- members of an answer; absent ones read as zero or "" ---- */
-
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-
-    return value != NULL ? value : "";
-}
-
-static unsigned long long number(const json_t *object, const char *name)
-{
-    return (unsigned long long)json_integer_value(json_object_get(object, name));
-}
-
-static bool flag(const json_t *object, const char *name)
-{
-    return json_is_true(json_object_get(object, name));
-}
 
 static const char *yes(bool value)
 {
@@ -495,15 +478,19 @@ static const struct {
     void (*print)(const json_t *result, const struct aro_style *style, FILE *out);
     const char *list;
 } renders[] = {
-    {"status", status, NULL},      {"stats", stats, NULL},       {"ports", ports, "ports"},
-    {"lcores", lcores, "lcores"},  {"put", put, NULL},           {"ls", ls, "objects"},
-    {"stat", whereabouts, NULL},   {"evict", evict, NULL},       {"flush", flush, NULL},
-    {"verify", verify, NULL},      {"config", config, "blocks"}, {"job", jobs, "jobs"},
-    {"cancel", cancel, NULL},      {"explain", explain, NULL},   {"version", version, NULL},
-    {"schema", schema, "methods"}, {"stop", stop, NULL},         {"pull", pull, NULL},
-    {"resolve", resolve, NULL},    {"chunks", chunks, NULL},     {"names", names, "names"},
-    {"purge", purge, NULL},        {"name", name, NULL},         {"pin", pin, NULL},
-    {"unpin", unpin, NULL},
+    {"status", status, NULL},     {"stats", stats, NULL},
+    {"ports", ports, "ports"},    {"lcores", lcores, "lcores"},
+    {"put", put, NULL},           {"ls", ls, "objects"},
+    {"stat", whereabouts, NULL},  {"evict", evict, NULL},
+    {"flush", flush, NULL},       {"verify", verify, NULL},
+    {"config", config, "blocks"}, {"job", jobs, "jobs"},
+    {"cancel", cancel, NULL},     {"explain", explain, NULL},
+    {"version", version, NULL},   {"schema", schema, "methods"},
+    {"stop", stop, NULL},         {"pull", pull, NULL},
+    {"resolve", resolve, NULL},   {"chunks", chunks, NULL},
+    {"names", names, "names"},    {"purge", purge, NULL},
+    {"name", name, NULL},         {"pin", pin, NULL},
+    {"unpin", unpin, NULL},       {"cache", aro_render_cache, NULL},
 };
 
 static void print_json(const json_t *value, FILE *out)
@@ -542,7 +529,9 @@ int aro_render(const struct aro_command *command, const json_t *result,
     for (size_t i = 0; i < sizeof(renders) / sizeof(renders[0]); i++) {
         if (strcmp(renders[i].name, command->name) != 0)
             continue;
-        if (style->json || style->quiet)
+        if (style->quiet && renders[i].print == aro_render_cache)
+            aro_render_cache_ids(result, out);
+        else if (style->json || style->quiet)
             print_lines(result, renders[i].list, style, out);
         else
             renders[i].print(result, style, out);

@@ -80,6 +80,8 @@ Test(api_page, limits_are_those_of_the_code)
     cr_assert_not_null(strstr(copy, "| objects per `ls` | 256 |"));
     cr_assert_eq(ARO_NAMES_MAX, 128);
     cr_assert_not_null(strstr(copy, "| names per `names` | 128 |"));
+    cr_assert_eq(ARO_TOP_CHUNKS_MAX, 100);
+    cr_assert_not_null(strstr(copy, "| top chunks per `cache` | 100 |"));
     cr_assert(ARO_HELD_MAX == 4096 && ARO_HELD_PER_CLIENT_MAX == 1024);
     cr_assert_not_null(strstr(copy, "| 1024 per client, 4096 in all |"));
     cr_assert_eq(ARO_CHUNKS_MAX, 1024);

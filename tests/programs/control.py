@@ -111,6 +111,10 @@ def main():
     assert stats["cache"]["admitted"] >= 1 and stats["balance"]["frame_drops"] >= 0
     print(f"stats   {stats['cache']['entries_now']} chunks in memory")
 
+    cache = control.ask("cache", part="tiers")
+    assert cache["memory"]["chunks_now"] == stats["cache"]["entries_now"] and "top" not in cache
+    print(f"cache   {cache['memory']['hits']} hits in memory, {cache['memory']['misses']} misses")
+
     refused("ARO-6020", lambda: control.ask("stat", id="o-" + 64 * "0"))
     refused("ARO-1002", lambda: control.ask("stat", id="no id"))
     refused("ARO-6011", lambda: control.ask("statsu"))
