@@ -29,15 +29,13 @@ static void raw_write(FILE *raw, const char *name, unsigned round, const char *s
 
 static double measure(const struct compare *compare, const struct compare_pair *pair,
                       unsigned round, const char *side_name, const struct compare_side *side,
-                      double *ret_beside, double *stolen_max)
+                      double *ret_beside)
 {
     struct bench_sample sample;
 
     side->measure(side->arg, &sample);
     raw_write(compare->raw, pair->name, round, side_name, &sample);
     *ret_beside = sample.beside_per_s;
-    if (sample.stolen > *stolen_max)
-        *stolen_max = sample.stolen;
     return value_of(pair, &sample);
 }
 
@@ -47,20 +45,23 @@ void compare_measure(const struct compare *compare, const struct compare_pair *p
     double ours[COMPARE_ROUNDS_MAX], theirs[COMPARE_ROUNDS_MAX], ratios[COMPARE_ROUNDS_MAX];
     double our_beside[COMPARE_ROUNDS_MAX], their_beside[COMPARE_ROUNDS_MAX];
     const unsigned rounds = compare->rounds;
+    struct bench_sample all;
+    struct bench_mark begin;
 
     *ret = (struct compare_result){0};
+    bench_mark(&begin);
     for (unsigned i = 0; i < rounds; i++) {
-        ours[i] = measure(compare, pair, i, "ours", &pair->ours, &our_beside[i], &ret->stolen);
-        theirs[i] =
-            measure(compare, pair, i, "theirs", &pair->theirs, &their_beside[i], &ret->stolen);
+        ours[i] = measure(compare, pair, i, "ours", &pair->ours, &our_beside[i]);
+        theirs[i] = measure(compare, pair, i, "theirs", &pair->theirs, &their_beside[i]);
         ratios[i] = ratio_of(pair, ours[i], theirs[i]);
     }
-    bench_median(ratios, rounds);
+    bench_sample_take(&begin, rounds, &all);
+    ret->stolen = all.stolen;
+    ret->ratio = bench_median(ratios, rounds);
     ret->ratio_min = ratios[0];
     ret->ratio_max = ratios[rounds - 1];
     ret->ours = bench_median(ours, rounds);
     ret->theirs = bench_median(theirs, rounds);
-    ret->ratio = ratio_of(pair, ret->ours, ret->theirs);
     ret->ours_beside = bench_median(our_beside, rounds);
     ret->theirs_beside = bench_median(their_beside, rounds);
 }
@@ -77,7 +78,7 @@ void compare_tell(const char *name, const struct compare_result *result, const c
     vprintf(note, arguments);
     va_end(arguments);
     if (result->ratio_max > 0) /* there were rounds */
-        printf("; ratio of single rounds %.2f to %.2f; up to %.0f%% of the CPUs stolen",
+        printf("; ratio of single rounds %.2f to %.2f; %.1f%% of the CPUs stolen",
                result->ratio_min, result->ratio_max, result->stolen * 100);
     printf("\"}\n");
     fflush(stdout);

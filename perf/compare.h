@@ -43,12 +43,15 @@ struct compare_pair {
     struct compare_side ours, theirs;
 };
 
-/* Medians over the rounds; the ratio is that of the medians, > 1: ours is better. */
+/*
+ * Medians over the rounds. The ratio is the median of the rounds' own - each pair met the same
+ * weather -, > 1: ours is better.
+ */
 struct compare_result {
     double ours, theirs, ratio;
     double ratio_min, ratio_max; /* over the rounds */
     double ours_beside, theirs_beside;
-    double stolen; /* in the worst sample */
+    double stolen; /* share of the CPUs' time, over all rounds */
 };
 
 void compare_measure(const struct compare *compare, const struct compare_pair *pair,

@@ -9,6 +9,7 @@
 #include "perf/churn.h"
 #include "perf/crew.h"
 #include "perf/fail.h"
+#include "perf/plain.h"
 
 enum { THREADS = 2 };
 
@@ -103,12 +104,14 @@ void compare_insert_evict_rte_hash(const struct compare *compare, const char *na
 
 /* ---- two threads beside one ---- */
 
+/* After each sample the same threads write plain memory: does the machine scale? */
 struct scaling {
     const struct compare *compare;
     struct bench_churn churn[THREADS];
+    struct bench_plain plain[THREADS];
 };
 
-static void body(struct bench_worker *worker)
+static void churn_body(struct bench_worker *worker)
 {
     struct bench_churn *churn = worker->work;
 
@@ -120,12 +123,23 @@ static void body(struct bench_worker *worker)
     bench_churn_end(churn);
 }
 
+static void plain_body(struct bench_worker *worker)
+{
+    for (; bench_worker_goes_on(worker); worker->ops += BENCH_CHURN_BATCH)
+        bench_plain_write(worker->work, BENCH_CHURN_BATCH);
+}
+
 static void threads_measure(struct scaling *scaling, unsigned threads, struct bench_sample *ret)
 {
-    void *work[THREADS] = {&scaling->churn[0], &scaling->churn[1]};
+    const struct bench_cpus *cpus = &scaling->compare->cpus;
+    void *churns[THREADS] = {&scaling->churn[0], &scaling->churn[1]};
+    void *plains[THREADS] = {&scaling->plain[0], &scaling->plain[1]};
     struct bench_span span = {.ops_max = (uint64_t)scaling->compare->steps * threads};
+    struct bench_sample plain;
 
-    right_or_fail("index", bench_crew_run(&scaling->compare->cpus, threads, span, body, work, ret));
+    right_or_fail("index", bench_crew_run(cpus, threads, span, churn_body, churns, ret));
+    bench_crew_run(cpus, threads, span, plain_body, plains, &plain);
+    ret->beside_per_s = bench_ops_per_s(&plain);
 }
 
 static void two_measure(void *arg, struct bench_sample *ret)
@@ -146,18 +160,28 @@ void compare_scaling(const struct compare *compare, const char *name)
     struct compare_pair pair = {
         .name = name, .ours = {two_measure, &scaling}, .theirs = {one_measure, &scaling}};
     uint32_t each = compare->entries / THREADS;
+    uint64_t lines_count;
+    uint8_t *lines;
 
     if (compare->cpus.count < THREADS)
         bench_fail(ARO_E_BENCH_RESOURCES, "%s takes two CPUs", name);
     bench_population_make(&population, (each + BENCH_CHURN_SPARE) * THREADS, 0, THREADS);
-    for (unsigned i = 0; i < THREADS; i++)
+    lines = bench_plain_lines_make(compare->entries, &lines_count);
+    for (unsigned i = 0; i < THREADS; i++) {
+        bench_plain_make(&scaling.plain[i], lines, lines_count, i);
         bench_churn_make(&scaling.churn[i], &population, i * (each + BENCH_CHURN_SPARE), each, i, i,
                          THREADS);
+    }
     compare_measure(compare, &pair, &result);
-    compare_tell(name, &result, "1/s",
-                 "insert a new id and evict the oldest in one index of %u, ids apart: two pinned "
-                 "threads beside one of them alone; refused %llu",
-                 each * THREADS,
-                 (unsigned long long)(scaling.churn[0].refused + scaling.churn[1].refused));
+    compare_tell(
+        name, &result, "1/s",
+        "insert a new id and evict the oldest in one index of %u, ids apart: two pinned "
+        "threads beside one of them alone; writes of as many lines to plain memory scale %.2f; "
+        "refused %llu",
+        each * THREADS, result.ours_beside / result.theirs_beside,
+        (unsigned long long)(scaling.churn[0].refused + scaling.churn[1].refused));
+    for (unsigned i = 0; i < THREADS; i++)
+        bench_plain_free(&scaling.plain[i]);
+    bench_plain_lines_free(lines, lines_count);
     bench_population_free(&population);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lookups while another core writes a million times a second: into our index (insert one, evict the
- * oldest), or into plain memory as many lines at places like those - two at random in memory as
- * large as the index, one that moves on through a ring of entries. What the ratio lacks to one is
+ * oldest), or into plain memory as many lines at places like those. What the ratio lacks to one is
  * what readers lose beyond what the memory system takes.
  */
 #include "perf/compare.h"
@@ -16,10 +15,10 @@
 
 #include "perf/churn.h"
 #include "perf/fail.h"
+#include "perf/plain.h"
 
 enum {
     BURST = 32,
-    LINE = 64,
     WRITES_PER_S = 1000000,
     RING = 1 << 16, /* entries that come and go */
     SETTLE_NS = 5000000,
@@ -33,26 +32,15 @@ struct writes {
     struct bench_churn churn;
     struct aro_id *asked; /* [COMPARE_SAMPLES * lookups] */
     unsigned samples;     /* taken so far */
-    uint8_t *lines;       /* plain: as large as the index */
+    uint8_t *lines;       /* plain's */
     uint64_t lines_count;
-    uint8_t *ring; /* plain: RING lines */
+    struct bench_plain plain;
     uint64_t batch_cycles;
     alignas(64) _Atomic int mode;
     alignas(64) _Atomic uint64_t written; /* by the other thread */
 };
 
 /* ---- the other core ---- */
-
-static void plain_batch(struct writes *writes, uint64_t *random)
-{
-    for (unsigned i = 0; i < BENCH_CHURN_BATCH; i++) {
-        for (unsigned j = 0; j < 2; j++)
-            *(volatile uint8_t *)(writes->lines +
-                                  ((bench_random(random) >> 32) * writes->lines_count >> 32) *
-                                      LINE) = (uint8_t)i;
-        *(volatile uint8_t *)(writes->ring + *random % RING * LINE) = (uint8_t)i;
-    }
-}
 
 static void index_batch(struct writes *writes)
 {
@@ -76,7 +64,7 @@ static void wait_for_turn(uint64_t *turn_tsc, uint64_t batch_cycles)
 static void *write_steadily(void *arg)
 {
     struct writes *writes = arg;
-    uint64_t random = 3, turn_tsc = 0;
+    uint64_t turn_tsc = 0;
     int mode;
 
     bench_pin(&writes->compare->cpus, 1);
@@ -84,7 +72,7 @@ static void *write_steadily(void *arg)
         if (mode == MODE_INDEX)
             index_batch(writes);
         if (mode == MODE_PLAIN)
-            plain_batch(writes, &random);
+            bench_plain_write(&writes->plain, BENCH_CHURN_BATCH);
         if (mode != MODE_REST)
             atomic_fetch_add_explicit(&writes->written, BENCH_CHURN_BATCH, memory_order_relaxed);
         wait_for_turn(&turn_tsc, writes->batch_cycles);
@@ -143,11 +131,8 @@ static void writes_make(struct writes *writes, const struct compare *compare)
     bench_churn_make(&writes->churn, &writes->population, compare->entries, RING, SLOT_WRITER,
                      UINT64_C(1) << 32, 1);
     writes->asked = bench_asked_make(COMPARE_SAMPLES * compare->lookups, compare->entries, 7);
-    writes->lines_count = compare->entries / (ARO_INDEX_SLOTS / 2);
-    writes->lines = bench_pages(writes->lines_count * LINE);
-    writes->ring = bench_pages(RING * LINE);
-    for (uint64_t i = 0; i < writes->lines_count; i++)
-        writes->lines[i * LINE] = 1;
+    writes->lines = bench_plain_lines_make(compare->entries, &writes->lines_count);
+    bench_plain_make(&writes->plain, writes->lines, writes->lines_count, 3);
     writes->batch_cycles = bench_tsc_hz() * BENCH_CHURN_BATCH / WRITES_PER_S;
 }
 
@@ -155,8 +140,8 @@ static void writes_free(struct writes *writes)
 {
     bench_pages_free(writes->asked,
                      COMPARE_SAMPLES * writes->compare->lookups * sizeof(struct aro_id));
-    bench_pages_free(writes->lines, writes->lines_count * LINE);
-    bench_pages_free(writes->ring, RING * LINE);
+    bench_plain_free(&writes->plain);
+    bench_plain_lines_free(writes->lines, writes->lines_count);
     bench_population_free(&writes->population);
 }
 

@@ -29,7 +29,7 @@ struct bench_sample {
     uint64_t ops;
     uint64_t cycles;     /* of the TSC, summed over the threads */
     uint64_t ns;         /* of the thread that took longest */
-    double beside_per_s; /* what another thread did meanwhile, where one was asked to */
+    double beside_per_s; /* plain memory, or what another thread did meanwhile */
     double stolen;       /* share of the CPUs' time that the host kept for itself */
     double load;         /* the machine's, over the last minute */
 };
