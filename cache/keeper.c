@@ -113,6 +113,7 @@ void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
     if (!entry_unlink(cache, entry, 0))
         return;
     cache->evicted++;
+    cache->evicted_unread += atomic_load_explicit(&entry->frequency, memory_order_relaxed) == 0;
     aro_reclaim_retire(cache, entry);
 }
 

@@ -63,13 +63,7 @@ void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry
     if (single->hand == aro_entry_number(policy->array, entry))
         single->hand = entry->policy_next;
     aro_policy_unlink(policy, &single->queue, entry);
-    entry->policy_queue = 0;
+    aro_policy_leave(entry);
     policy->bytes -= entry->len_bytes;
     policy->entries--;
-}
-
-void aro_policy_single_evict(struct aro_policy *policy, struct aro_entry *victim)
-{
-    aro_policy_count_victim(policy, victim);
-    aro_policy_single_remove(policy, victim);
 }

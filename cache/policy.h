@@ -13,10 +13,10 @@
  * Used fields of an entry: id and len_bytes (constant while admitted), frequency, policy_queue
  * (0: not admitted), policy_next, policy_prev: numbers of entries. One thread: the keeper.
  *
- * Evicted unread is what nobody hit since it came into memory. Policies lower the frequency, so
- * that zero at the end proves nothing: whoever lowers it leaves ARO_QUEUE_HIT in policy_queue. The
- * requests that waited while the chunk was read are no hits; hits from before aro_cache_keep may be
- * forgotten by it, and a hit in the instant of a change may be missed.
+ * Evicted unread is what nobody hit since it came into memory. A policy lowers the frequency, so
+ * that zero at the end would prove nothing: it remembers that there was a hit in policy_queue, and
+ * gives one back to the frequency when it lets the entry go. The requests that waited while the
+ * chunk was read are no hits; a hit in the instant of a change may be missed.
  */
 #ifndef ARO_CACHE_POLICY_H
 #define ARO_CACHE_POLICY_H
@@ -39,8 +39,7 @@ struct aro_policy {
     uint32_t entries;        /* how many there are */
     /* of the capacity: taken by entries that were given to it and are kept elsewhere now; keeper */
     uint64_t withheld_bytes;
-    uint64_t promoted;       /* moved from small to main */
-    uint64_t evicted_unread; /* of what evict chose */
+    uint64_t promoted; /* moved from small to main */
 };
 
 /* How a policy holds its entries: what is not in small is in main. */
@@ -88,12 +87,13 @@ static inline void aro_policy_frequency_set(struct aro_entry *entry, uint8_t fre
     atomic_store_explicit(&entry->frequency, frequency, memory_order_relaxed);
 }
 
-/* Counts a victim that is still admitted. */
-static inline void aro_policy_count_victim(struct aro_policy *policy,
-                                           const struct aro_entry *victim)
+/* The entry is in no queue any more; its frequency is 0 only if it never was hit. */
+static inline void aro_policy_leave(struct aro_entry *entry)
 {
-    policy->evicted_unread += atomic_load_explicit(&victim->frequency, memory_order_relaxed) == 0 &&
-                              (victim->policy_queue & ARO_QUEUE_HIT) == 0;
+    if ((entry->policy_queue & ARO_QUEUE_HIT) != 0 &&
+        atomic_load_explicit(&entry->frequency, memory_order_relaxed) == 0)
+        atomic_store_explicit(&entry->frequency, 1, memory_order_relaxed);
+    entry->policy_queue = 0;
 }
 
 /* ---- for policies: a queue through policy_next and policy_prev, oldest first ---- */
@@ -153,7 +153,5 @@ void aro_policy_single_destroy(struct aro_policy *policy);
 bool aro_policy_single_recall(struct aro_policy *policy, const struct aro_id *id);
 bool aro_policy_single_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled);
 void aro_policy_single_remove(struct aro_policy *policy, struct aro_entry *entry);
-/* The victim of evict. */
-void aro_policy_single_evict(struct aro_policy *policy, struct aro_entry *victim);
 
 #endif

@@ -33,7 +33,7 @@ static struct aro_entry *lru_evict(struct aro_policy *policy)
     }
     struct aro_entry *victim = aro_policy_oldest(policy, &lru->queue);
     if (victim != NULL)
-        aro_policy_single_evict(policy, victim);
+        aro_policy_single_remove(policy, victim);
     return victim;
 }
 

@@ -97,7 +97,7 @@ static void s3fifo_remove(struct aro_policy *policy, struct aro_entry *entry)
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
 
     dequeue(s3fifo, entry);
-    entry->policy_queue = 0;
+    aro_policy_leave(entry);
     policy->bytes -= entry->len_bytes;
     policy->entries--;
 }
@@ -111,7 +111,6 @@ static struct aro_entry *main_evict(struct s3fifo *s3fifo)
     while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency == 0) {
-            aro_policy_count_victim(&s3fifo->policy, entry);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
@@ -130,7 +129,6 @@ static struct aro_entry *small_evict(struct s3fifo *s3fifo)
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency < PROMOTE_HITS) {
             aro_ghost_add(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed), entry->len_bytes);
-            aro_policy_count_victim(&s3fifo->policy, entry);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }

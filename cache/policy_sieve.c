@@ -28,7 +28,7 @@ static struct aro_entry *sieve_evict(struct aro_policy *policy)
     if (at == NULL)
         return NULL;
     sieve->hand = at->policy_next;
-    aro_policy_single_evict(policy, at);
+    aro_policy_single_remove(policy, at);
     return at;
 }
 

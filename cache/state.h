@@ -87,7 +87,8 @@ struct aro_cache {
     uint32_t spare_entries;
     unsigned readers;
     uint64_t kept_entries;
-    uint64_t admitted, rejected, ghost_hits, evicted, removed, index_full, alloc_failed;
+    uint64_t admitted, rejected, ghost_hits, evicted, evicted_unread, removed, index_full,
+        alloc_failed;
     struct aro_size_count size[ARO_SIZE_CLASSES]; /* of what is admitted or kept */
     struct aro_reader *reader[ARO_READERS_MAX];   /* [:readers] */
 };

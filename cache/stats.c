@@ -50,7 +50,7 @@ void aro_cache_stats(struct aro_cache *cache, struct aro_cache_stats *ret)
         .ghost_hits = cache->ghost_hits,
         .promoted = policy->promoted,
         .evicted = cache->evicted,
-        .evicted_unread = policy->evicted_unread,
+        .evicted_unread = cache->evicted_unread,
         .removed = cache->removed,
         .index_full = cache->index_full,
         .alloc_failed = cache->alloc_failed,

@@ -142,6 +142,18 @@ Test(stats, promotions_evictions_and_unread_ones_are_told_apart)
     world_end(&world);
 }
 
+Test(stats, entries_used_anew_know_nothing_of_the_hits_before)
+{
+    uint64_t number;
+    struct world world = world_pressed(&number, 600); /* there are 512 entries */
+    struct aro_cache_stats now = stats(&world);
+
+    cr_assert_gt(now.evicted, now.entries_max);
+    cr_assert_eq(now.evicted_unread, now.evicted - 1);
+    books_balance(&now);
+    world_end(&world);
+}
+
 Test(stats, what_comes_back_while_remembered_is_a_ghost_hit)
 {
     uint64_t number;
