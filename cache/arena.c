@@ -18,20 +18,25 @@
 
 /*
  * Every run has a mark at its first and at its last page, so that the run before and the run behind
- * one that is freed are found without a search: a used run's length, or the number of the node that
- * describes a free one. Free runs are few while memory is in use, so nodes cost little and marks
- * are all there is per page. Free runs stand in lists by exact length - all longer than any request
- * together in the last - and a bitmap says which lists have some: the best fit is the first bit at
- * or above the request.
+ * one that is freed are found without a search: MARK_USED, or the number of the node that describes
+ * a free one. The first page of a used run also has its length, and the second its owner; a run of
+ * one page has MARK_SINGLE and the owner in one. Free runs are few while memory is in use, so nodes
+ * cost little and marks are all there is per page. Free runs stand in lists by exact length - all
+ * longer than any request together in the last - and a bitmap says which lists have some: the best
+ * fit is the first bit at or above the request.
  */
 
 enum {
     BINS = ARO_ARENA_RUN_PAGES_MAX + 1, /* by pages - 1; the last: longer ones */
     BIN_LONGER = BINS - 1,
     WINDOW_PAGES = (1 << 30) / ARO_ARENA_PAGE,
+    NEIGHBOURS_TRIES = 64, /* free runs looked behind */
 };
-#define MARK_USED UINT32_C(0x80000000) /* with a length; else a node */
-#define NONE      0                    /* node 0 is nobody */
+#define MARK_USED   UINT32_C(0x80000000) /* else a node */
+#define MARK_SINGLE UINT32_C(0x40000000)
+#define MARK_VALUE  UINT32_C(0x3fffffff) /* length or owner */
+#define NONE        0                    /* node 0 is nobody */
+static_assert(ARO_ARENA_OWNERS_MAX == MARK_VALUE, "an owner fits into a mark");
 
 /* A free run; or, spare, the next spare node. */
 struct node {
@@ -62,6 +67,31 @@ static void run_mark(struct aro_arena *arena, uint32_t first, uint32_t pages, ui
 {
     arena->mark[first] = mark;
     arena->mark[first + pages - 1] = mark;
+}
+
+static void run_mark_used(struct aro_arena *arena, uint32_t first, uint32_t pages, uint32_t owner)
+{
+    run_mark(arena, first, pages, MARK_USED);
+    if (pages == 1) {
+        arena->mark[first] |= MARK_SINGLE | owner;
+        return;
+    }
+    arena->mark[first] |= pages;
+    arena->mark[first + 1] = MARK_USED | owner;
+}
+
+static uint32_t length_of(const struct aro_arena *arena, uint32_t first)
+{
+    uint32_t mark = arena->mark[first];
+
+    return (mark & MARK_SINGLE) != 0 ? 1 : mark & MARK_VALUE;
+}
+
+static uint32_t owner_of(const struct aro_arena *arena, uint32_t first)
+{
+    bool single = (arena->mark[first] & MARK_SINGLE) != 0;
+
+    return arena->mark[single ? first : first + 1] & MARK_VALUE;
 }
 
 static void bin_push(struct aro_arena *arena, uint32_t first, uint32_t pages)
@@ -186,7 +216,7 @@ void *aro_arena_alloc(struct aro_arena *arena, size_t bytes)
     if (number == NONE)
         return NULL;
     run = bin_take(arena, number);
-    run_mark(arena, run.first, pages, MARK_USED | pages);
+    run_mark_used(arena, run.first, pages, 0);
     if (run.pages > pages)
         bin_push(arena, run.first + pages, run.pages - pages);
     arena->used_pages += pages;
@@ -200,24 +230,26 @@ static uint32_t first_page(const struct aro_arena *arena, const void *at)
     return (uint32_t)((size_t)((const uint8_t *)at - arena->region) / ARO_ARENA_PAGE);
 }
 
-void aro_arena_free(struct aro_arena *arena, void *at)
+static void poison(struct aro_arena *arena, uint32_t first, uint32_t pages)
 {
-    uint32_t first, pages, before, behind;
+    void *at = arena->region + (size_t)first * ARO_ARENA_PAGE;
 
-    if (at == NULL)
-        return;
-    first = first_page(arena, at);
-    assert(arena->mark[first] & MARK_USED);
-    pages = arena->mark[first] & ~MARK_USED;
-    arena->used_pages -= pages;
 #ifndef NDEBUG
     memset(at, ARO_ARENA_POISON, (size_t)pages * ARO_ARENA_PAGE);
 #endif
     ASAN_POISON_MEMORY_REGION(at, (size_t)pages * ARO_ARENA_PAGE);
-    before = first % WINDOW_PAGES != 0 ? arena->mark[first - 1] : MARK_USED;
-    behind = (first + pages) % WINDOW_PAGES != 0 && first + pages < arena->pages
-                 ? arena->mark[first + pages]
-                 : MARK_USED;
+}
+
+/* What was a used run, or its end, joins the free ones around it. */
+static void run_free(struct aro_arena *arena, uint32_t first, uint32_t pages)
+{
+    uint32_t before = first % WINDOW_PAGES != 0 ? arena->mark[first - 1] : MARK_USED;
+    uint32_t behind = (first + pages) % WINDOW_PAGES != 0 && first + pages < arena->pages
+                          ? arena->mark[first + pages]
+                          : MARK_USED;
+
+    arena->used_pages -= pages;
+    poison(arena, first, pages);
     run_mark(arena, first, pages, NONE); /* a second free would find no used run */
     if (!(before & MARK_USED)) {
         struct node run = bin_take(arena, before);
@@ -229,9 +261,84 @@ void aro_arena_free(struct aro_arena *arena, void *at)
     bin_push(arena, first, pages);
 }
 
+void aro_arena_free(struct aro_arena *arena, void *at)
+{
+    uint32_t first;
+
+    if (at == NULL)
+        return;
+    first = first_page(arena, at);
+    assert(arena->mark[first] & MARK_USED);
+    run_free(arena, first, length_of(arena, first));
+}
+
+void aro_arena_trim(struct aro_arena *arena, void *at, size_t bytes)
+{
+    uint32_t first = first_page(arena, at), had = length_of(arena, first);
+    uint32_t pages = (uint32_t)((bytes + ARO_ARENA_PAGE - 1) / ARO_ARENA_PAGE);
+
+    assert(arena->mark[first] & MARK_USED);
+    assert(pages >= 1 && pages <= had);
+    if (pages == had)
+        return;
+    run_mark_used(arena, first, pages, owner_of(arena, first));
+    run_free(arena, first + pages, had - pages);
+}
+
+void aro_arena_own(struct aro_arena *arena, const void *at, uint32_t owner)
+{
+    uint32_t first = first_page(arena, at);
+
+    assert(owner <= ARO_ARENA_OWNERS_MAX);
+    run_mark_used(arena, first, length_of(arena, first), owner);
+}
+
+/* The owners of pages [first, first + pages), free runs skipped; 0: somebody there stays. */
+static unsigned owners_of(const struct aro_arena *arena, uint32_t first, uint32_t pages,
+                          bool (*may_go)(void *arg, uint32_t owner), void *arg,
+                          uint32_t ret_owner[])
+{
+    unsigned owners = 0;
+    uint32_t end = first + pages;
+
+    if (end > arena->pages || first / WINDOW_PAGES != (end - 1) / WINDOW_PAGES)
+        return 0;
+    while (first < end) {
+        uint32_t mark = arena->mark[first];
+        if (!(mark & MARK_USED)) {
+            first += arena->node[mark].pages;
+            continue;
+        }
+        ret_owner[owners] = owner_of(arena, first);
+        if (!may_go(arg, ret_owner[owners++]))
+            return 0;
+        first += length_of(arena, first);
+    }
+    return owners;
+}
+
+unsigned aro_arena_neighbours(const struct aro_arena *arena, size_t bytes,
+                              bool (*may_go)(void *arg, uint32_t owner), void *arg,
+                              uint32_t ret_owner[])
+{
+    uint32_t pages = (uint32_t)((bytes + ARO_ARENA_PAGE - 1) / ARO_ARENA_PAGE);
+    unsigned tries = 0;
+
+    for (unsigned bin = bin_of(pages); bin-- > 0;)
+        for (uint32_t n = arena->bin[bin]; n != NONE; n = arena->node[n].next) {
+            unsigned owners;
+            if (tries++ == NEIGHBOURS_TRIES)
+                return 0;
+            owners = owners_of(arena, arena->node[n].first, pages, may_go, arg, ret_owner);
+            if (owners > 0)
+                return owners;
+        }
+    return 0;
+}
+
 size_t aro_arena_bytes(const struct aro_arena *arena, const void *at)
 {
-    return (size_t)(arena->mark[first_page(arena, at)] & ~MARK_USED) * ARO_ARENA_PAGE;
+    return (size_t)length_of(arena, first_page(arena, at)) * ARO_ARENA_PAGE;
 }
 
 size_t aro_arena_used(const struct aro_arena *arena)

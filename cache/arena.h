@@ -14,7 +14,9 @@
 #ifndef ARO_CACHE_ARENA_H
 #define ARO_CACHE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* gcc and clang say differently that AddressSanitizer is on. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -29,6 +31,7 @@ enum {
     ARO_ARENA_PAGE = 4096,
     ARO_ARENA_RUN_PAGES_MAX = 256, /* the largest chunk */
     ARO_ARENA_POISON = 0xdb,
+    ARO_ARENA_OWNERS_MAX = 0x3fffffff,
 };
 
 struct aro_arena;
@@ -41,6 +44,19 @@ void aro_arena_destroy(struct aro_arena *arena);
 /* Page-aligned; bytes: 1..1 MiB, rounded up to pages. NULL: no such run. Contents are undefined. */
 void *aro_arena_alloc(struct aro_arena *arena, size_t bytes);
 void aro_arena_free(struct aro_arena *arena, void *at); /* takes NULL */
+/* Gives back what an allocation takes beyond bytes, which is at least 1 and not more than that. */
+void aro_arena_trim(struct aro_arena *arena, void *at, size_t bytes);
+
+/* Who has this allocation: any number up to ARO_ARENA_OWNERS_MAX; 0 until told. */
+void aro_arena_own(struct aro_arena *arena, const void *at, uint32_t owner);
+/*
+ * Who would have to free theirs so that `bytes` fit, when there is room but not in one piece: the
+ * owners that lie behind a free run, the longest first that has only such as may go. ret_owner: at
+ * least ARO_ARENA_RUN_PAGES_MAX. Returns how many, 0: nothing found. Looks behind 64 free runs.
+ */
+unsigned aro_arena_neighbours(const struct aro_arena *arena, size_t bytes,
+                              bool (*may_go)(void *arg, uint32_t owner), void *arg,
+                              uint32_t ret_owner[]);
 /* What an allocation really takes. */
 size_t aro_arena_bytes(const struct aro_arena *arena, const void *at);
 /* The sum of that over everything allocated now. */

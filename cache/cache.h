@@ -218,7 +218,8 @@ bool aro_cache_wanting(const struct aro_cache *cache);
 /*
  * Housekeeping: links new publications into the policy, evicts until the spare memory is free (or
  * on its way), reclaims, refills the readers' stock. Each of the four handles at most work_max
- * entries per call. Returns true if work_max stopped one. Call it when aro_cache_wanting says so
+ * entries per call; when a long chunk found no room in one piece, the at most 256 that lie in its
+ * way go besides. Returns true if work_max stopped one. Call it when aro_cache_wanting says so
  * and every few milliseconds: memory waits for readers in between.
  */
 bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max);

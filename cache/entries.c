@@ -70,6 +70,7 @@ struct aro_entry *aro_entries_take(struct aro_entries *entries, uint32_t capacit
         entry_put(entries, entry);
         return NULL;
     }
+    aro_arena_own(entries->arena, data, aro_entry_number(entries->array, entry));
     entries->in_use++;
     return entry;
 }
@@ -80,6 +81,11 @@ void aro_entries_give(struct aro_entries *entries, struct aro_entry *entry)
     entry->data = NULL; /* a stale reference meets NULL, not somebody else's bytes */
     entry_put(entries, entry);
     entries->in_use--;
+}
+
+void aro_entries_trim(struct aro_entries *entries, const struct aro_entry *entry)
+{
+    aro_arena_trim(entries->arena, entry->data, entry->len_bytes);
 }
 
 size_t aro_entries_bytes(const struct aro_entries *entries, const struct aro_entry *entry)

@@ -61,6 +61,9 @@ struct aro_entry *aro_entries_take(struct aro_entries *entries, uint32_t capacit
 /* Back, its memory at once reusable. */
 void aro_entries_give(struct aro_entries *entries, struct aro_entry *entry);
 
+/* Gives back memory beyond len_bytes. */
+void aro_entries_trim(struct aro_entries *entries, const struct aro_entry *entry);
+
 /* Memory of the arena that giving this entry back sets free. */
 size_t aro_entries_bytes(const struct aro_entries *entries, const struct aro_entry *entry);
 

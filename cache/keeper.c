@@ -21,15 +21,14 @@ static uint64_t free_bytes(const struct aro_cache *cache)
 }
 
 /*
- * What is free now was not enough, be it for its shape: ask for twice the need on top. Asking again
- * before that arrived asks for the same, so a reader that holds up reclamation costs no more than
- * this; if it arrived and still does not fit, the next failure asks for more.
+ * What is free now was not enough: ask for twice the need on top. Asking again before that arrived
+ * asks for the same, so a reader that holds up reclamation costs no more than this; if it arrived
+ * and still does not fit, the next failure asks for more.
  */
 static void memory_want(struct aro_cache *cache, uint64_t base_bytes, uint32_t need_bytes)
 {
     uint64_t wanted_bytes = base_bytes + 2 * (uint64_t)need_bytes;
 
-    cache->alloc_failed++;
     if (wanted_bytes > cache->wanted_bytes)
         cache->wanted_bytes = wanted_bytes;
 }
@@ -38,10 +37,16 @@ struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_byt
 {
     struct aro_entry *entry = aro_entries_take(&cache->entries, capacity_bytes);
 
-    if (entry == NULL)
-        memory_want(cache, cache->entries.in_use < cache->entries.max ? free_bytes(cache) : 0,
-                    capacity_bytes);
-    return entry;
+    if (entry != NULL)
+        return entry;
+    cache->alloc_failed++;
+    if (cache->entries.in_use == cache->entries.max)
+        memory_want(cache, 0, capacity_bytes);
+    else if (free_bytes(cache) < capacity_bytes)
+        memory_want(cache, free_bytes(cache), capacity_bytes);
+    else
+        aro_room_want(cache, capacity_bytes);
+    return NULL;
 }
 
 /* bytes, entries: of chosen victims that are still in the index. */
@@ -60,6 +65,7 @@ int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entr
 
     assert(len_bytes >= ARO_CHUNK_BYTES_MIN && len_bytes <= ARO_CHUNK_BYTES_MAX);
     if (free_bytes(cache) < kept_bytes + capacity_bytes) {
+        cache->alloc_failed++;
         memory_want(cache, kept_bytes, capacity_bytes);
         return -ENOBUFS;
     }
@@ -214,6 +220,7 @@ static void inbox_drain(struct aro_cache *cache, unsigned work_max)
         aro_delay_point();
         state = atomic_fetch_and(&entry->state, (uint8_t)~ARO_ENTRY_POSTED);
         if ((state & ARO_ENTRY_STATE) == ARO_ENTRY_RESIDENT) {
+            aro_entries_trim(&cache->entries, entry); /* it came in memory of its size class */
             entry_admit(cache, entry);
         } else {
             if (state & ARO_ENTRY_CROWDED)
@@ -315,8 +322,11 @@ static unsigned victims_choose(struct aro_cache *cache, struct aro_entry *victim
 static bool evict_run(struct aro_cache *cache, unsigned work_max)
 {
     struct aro_entry *victim[ARO_INDEX_AHEAD];
+    uint32_t room_bytes = cache->room_bytes;
     bool enough = false;
 
+    if (!aro_room_make(cache))
+        memory_want(cache, free_bytes(cache), room_bytes); /* then by luck */
     while (!enough) {
         unsigned n = work_max < ARO_INDEX_AHEAD ? work_max : ARO_INDEX_AHEAD;
         if (n == 0)

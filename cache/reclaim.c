@@ -47,6 +47,7 @@ static struct aro_entry *list_pop(const struct aro_cache *cache, struct aro_entr
 
 void aro_reclaim_retire(struct aro_cache *cache, struct aro_entry *entry)
 {
+    cache->retired++;
     list_push(cache, &cache->limbo, entry);
 }
 

@@ -7,6 +7,7 @@
  *   reclaim.c  unlinked entries on their way back to free memory
  *   restock.c  the readers' stock within its budget
  *   keep.c     entries that the policy may not evict
+ *   room.c     room in one piece for long chunks
  *   stats.c    what all of them counted
  *
  * An entry's state changes by CAS or exchange, together with its flags, so that whoever made it
@@ -84,6 +85,9 @@ struct aro_cache {
     uint64_t newest_ticket;
     uint64_t wanted_bytes; /* keep so much free; more after an allocation failed */
     uint64_t spare_bytes;  /* the usual wanted_bytes */
+    uint32_t room_bytes;   /* wanted in one piece; 0: nothing */
+    uint64_t room_due;     /* retired entries when room was last made */
+    uint64_t retired;      /* entries, so far */
     uint32_t spare_entries;
     unsigned readers;
     uint64_t kept_entries;
@@ -116,6 +120,13 @@ uint64_t aro_reclaim_pinned(struct aro_cache *cache);
 
 /* Fills stocks up to their targets, at most work_max entries. True: stopped by work_max. */
 bool aro_restock_run(struct aro_cache *cache, unsigned work_max);
+
+/* ---- room.c ---- */
+
+/* So many bytes are free, but not in one piece: aro_room_make is to see to it. */
+void aro_room_want(struct aro_cache *cache, uint32_t bytes);
+/* Evicts what lies in the way, once per grace period. False: nothing to evict was found. */
+bool aro_room_make(struct aro_cache *cache);
 
 /* ---- keep.c ---- */
 

@@ -73,12 +73,17 @@ void aro_stock_observe(struct aro_stock *stock)
     uint32_t missed = atomic_load(&stock->missed);
     uint32_t used = head - stock->seen_head;
 
-    if (missed != stock->seen_missed || used > stock->target / 2)
+    if (missed != stock->seen_missed)
+        used = stock->target + 1; /* at least */
+    if (used > stock->peak)
+        stock->peak = used;
+    if (used > stock->target / 2)
         stock->target = doubled(stock->target);
-    if (missed != stock->seen_missed || used > 0) {
-        stock->idle = 0;
-    } else if (++stock->idle % ARO_STOCK_IDLE == 0 && stock->target > stock->floor) {
-        stock->target /= 2;
+    stock->idle = used > 0 ? 0 : stock->idle + 1;
+    if (++stock->looks % ARO_STOCK_PERIOD == 0) {
+        if (stock->peak <= stock->target / 4 && stock->target > stock->floor)
+            stock->target /= 2;
+        stock->peak = 0;
     }
     stock->seen_head = head;
     stock->seen_missed = missed;

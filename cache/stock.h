@@ -5,7 +5,8 @@
  * A ring that the keeper fills. The reader takes from it, and so may the keeper when a class has
  * become idle: taking is a CAS on the head (uncontended but then), filling is by the keeper alone.
  * How many entries it should hold (the target) follows demand: it doubles when the reader found it
- * empty or used more than half since the last look, and halves after a long time without use.
+ * empty or used more than half since the last look, and halves when for a long time no look found
+ * more than a quarter used.
  */
 #ifndef ARO_CACHE_STOCK_H
 #define ARO_CACHE_STOCK_H
@@ -15,7 +16,7 @@
 enum {
     ARO_STOCK_CLASSES = ARO_SIZE_CLASSES, /* 4 KiB << class: up to 1 MiB */
     ARO_STOCK_DEPTH = 64,                 /* entries per class and reader, a power of two */
-    ARO_STOCK_IDLE = 1024,                /* looks without use before the target halves */
+    ARO_STOCK_PERIOD = 1024,              /* looks between two thoughts of halving the target */
 };
 static_assert(ARO_CHUNK_ALIGN << (ARO_STOCK_CLASSES - 1) == ARO_CHUNK_BYTES_MAX,
               "the last class holds the largest chunk");
@@ -29,6 +30,8 @@ struct aro_stock {
     uint32_t target;
     uint32_t floor; /* the target never falls below, without being asked for */
     uint32_t idle;  /* looks since the last use */
+    uint32_t looks; /* so far */
+    uint32_t peak;  /* most used between two looks of this period */
     _Atomic(struct aro_entry *) slot[ARO_STOCK_DEPTH];
 };
 

@@ -228,3 +228,95 @@ Test(arena, a_second_free_is_noticed_whatever_became_of_the_run, .signal = SIGAB
     aro_arena_free(arena, at);
 }
 #endif
+
+/* ---- owners ---- */
+
+static bool anyone(void *arg, uint32_t owner)
+{
+    return owner != *(const uint32_t *)arg; /* who stays */
+}
+
+Test(arena, neighbours_are_the_owners_behind_the_longest_free_run_that_may_go)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, 64 * ARO_ARENA_PAGE);
+    uint32_t owner[ARO_ARENA_RUN_PAGES_MAX];
+    uint32_t stays = 0;
+    uint8_t *at[20];
+
+    for (uint32_t i = 0; i < 20; i++) { /* 1, 2, 3, 1, 2, 3, ... pages; 39 in all */
+        at[i] = aro_arena_alloc(arena, (1 + i % 3) * ARO_ARENA_PAGE);
+        aro_arena_own(arena, at[i], 100 + i);
+    }
+    for (unsigned rest = 0; rest < 25; rest++) /* nothing else is free */
+        cr_assert_not_null(aro_arena_alloc(arena, 1));
+    aro_arena_free(arena, at[4]); /* two pages, then 3, 1, 2 of 105, 106, 107 */
+    aro_arena_free(arena, at[9]); /* one page, then 2, 3, 1 of 110, 111, 112 */
+    cr_assert_null(aro_arena_alloc(arena, 5 * ARO_ARENA_PAGE));
+    cr_assert_eq(aro_arena_neighbours(arena, 5 * ARO_ARENA_PAGE, anyone, &stays, owner), 1u);
+    cr_assert_eq(owner[0], 105u);
+    cr_assert_eq(aro_arena_neighbours(arena, 6 * ARO_ARENA_PAGE, anyone, &stays, owner), 2u);
+    cr_assert_eq(owner[1], 106u);
+    stays = 106;
+    cr_assert_eq(aro_arena_neighbours(arena, 6 * ARO_ARENA_PAGE, anyone, &stays, owner), 2u);
+    cr_assert_eq(owner[0], 110u);
+    cr_assert_eq(owner[1], 111u);
+    cr_assert_eq(aro_arena_neighbours(arena, 64 * ARO_ARENA_PAGE, anyone, &stays, owner), 0u);
+    aro_arena_free(arena, at[10]);
+    aro_arena_free(arena, at[11]);
+    cr_assert_eq(aro_arena_alloc(arena, 6 * ARO_ARENA_PAGE), at[9]);
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}
+
+Test(arena, neighbours_do_not_cross_a_multiple_of_1_gib)
+{
+    enum { BEFORE_END = (1 << 30) - 2 * ARO_ARENA_PAGE };
+    size_t bytes = (size_t)(1 << 30) + 2 * MIB;
+    uint8_t *region = region_make(bytes);
+    struct aro_arena *arena = aro_arena_create(region, bytes);
+    uint32_t owner[ARO_ARENA_RUN_PAGES_MAX];
+    uint32_t stays = 0;
+    void *last = NULL, *at;
+
+    while ((at = aro_arena_alloc(arena, MIB)) != NULL) {
+        aro_arena_own(arena, at, 1 + (uint32_t)(((uint8_t *)at - region) / MIB));
+        if (at == region + (1 << 30) - MIB)
+            last = at;
+    }
+    cr_assert_not_null(last);
+    aro_arena_trim(arena, last, MIB - 2 * ARO_ARENA_PAGE);
+    cr_assert_eq(aro_arena_alloc(arena, ARO_ARENA_PAGE), region + BEFORE_END);
+    cr_assert_eq(aro_arena_neighbours(arena, MIB, anyone, &stays, owner), 0u);
+    aro_arena_destroy(arena);
+    munmap(region, bytes);
+}
+
+Test(arena, what_is_trimmed_serves_others_and_keeps_its_owner)
+{
+    uint8_t *region = region_make(REGION_BYTES);
+    struct aro_arena *arena = aro_arena_create(region, REGION_BYTES);
+    uint32_t owner[ARO_ARENA_RUN_PAGES_MAX];
+    static void *blocks[BLOCKS_MAX];
+    uint32_t stays = 0;
+
+    for (size_t pages = 1; pages <= 16; pages++) {
+        void *before = aro_arena_alloc(arena, 4096);
+        void *at = aro_arena_alloc(arena, 65536);
+        aro_arena_own(arena, at, 77);
+        aro_arena_trim(arena, at, pages * 4096 - 4095);
+        cr_assert_eq(aro_arena_bytes(arena, at), pages * 4096);
+        cr_assert_eq(aro_arena_used(arena), (pages + 1) * 4096);
+        memset(at, 1, pages * 4096);
+        cr_assert_eq(fill_up(arena, 4096, blocks), REGION_BYTES / 4096 - pages - 1);
+        aro_arena_free(arena, before); /* the only free page, the trimmed behind it */
+        cr_assert_eq(aro_arena_neighbours(arena, 8192, anyone, &stays, owner), 1u);
+        cr_assert_eq(owner[0], 77u);
+        aro_arena_free(arena, at);
+        for (unsigned i = 0; i < REGION_BYTES / 4096 - pages - 1; i++)
+            aro_arena_free(arena, blocks[i]);
+        cr_assert_eq(aro_arena_used(arena), 0u);
+    }
+    aro_arena_destroy(arena);
+    munmap(region, REGION_BYTES);
+}

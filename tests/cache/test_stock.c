@@ -49,7 +49,7 @@ Test(stock, a_class_never_asked_for_starts_small_or_empty)
         memset(&stock, 0, sizeof(stock));
         aro_stock_init(&stock, c);
         bytes += stock.target * aro_stock_class_bytes(c);
-        for (unsigned i = 0; i < 10 * ARO_STOCK_IDLE; i++)
+        for (unsigned i = 0; i < 10 * ARO_STOCK_PERIOD; i++)
             aro_stock_observe(&stock);
         cr_assert_eq(stock.target, stock.floor);
     }
@@ -70,22 +70,39 @@ Test(stock, the_target_doubles_when_asked_in_vain_and_stops_at_the_ring)
     cr_assert_eq(stock.target, (uint32_t)ARO_STOCK_DEPTH);
 }
 
-Test(stock, the_target_halves_after_long_without_use_but_not_with_some)
+/* Looks, with so many taken at once before every hundredth. */
+static void use(unsigned looks, unsigned at_once)
 {
-    aro_stock_init(&stock, 4);
-    stock.target = 16;
-    for (unsigned i = 0; i < 3 * ARO_STOCK_IDLE; i++) {
-        if (i % 100 == 0) {
+    for (unsigned i = 0; i < looks; i++) {
+        for (unsigned n = 0; i % 100 == 0 && n < at_once; n++) {
             aro_stock_fill(&stock, &entries[0]);
             aro_stock_take(&stock);
         }
         aro_stock_observe(&stock);
     }
+}
+
+Test(stock, the_target_halves_when_for_long_no_more_than_a_quarter_was_used)
+{
+    aro_stock_init(&stock, 4);
+    stock.target = 16;
+    use(3 * ARO_STOCK_PERIOD, 5);
     cr_assert_eq(stock.target, 16u);
-    for (unsigned i = 0; i < ARO_STOCK_IDLE; i++)
-        aro_stock_observe(&stock);
+    use(ARO_STOCK_PERIOD, 4);
     cr_assert_eq(stock.target, 8u);
-    for (unsigned i = 0; i < 9 * ARO_STOCK_IDLE; i++)
-        aro_stock_observe(&stock);
+    use(9 * ARO_STOCK_PERIOD, 0);
     cr_assert_eq(stock.target, stock.floor);
+}
+
+Test(stock, a_miss_counts_as_much_use)
+{
+    aro_stock_init(&stock, 4);
+    stock.target = 16;
+    aro_stock_take(&stock);
+    aro_stock_observe(&stock);
+    cr_assert_eq(stock.target, 32u);
+    use(ARO_STOCK_PERIOD - 1, 0);
+    cr_assert_eq(stock.target, 32u);
+    use(ARO_STOCK_PERIOD, 0);
+    cr_assert_eq(stock.target, 16u);
 }
