@@ -68,7 +68,8 @@ static uint32_t tag_of(const struct aro_ghost *ghost, uint64_t print)
     return (uint32_t)(print << (ghost->away_shift + AWAY_BITS));
 }
 
-/* Where the fingerprint stands in the table; table_size: nowhere. */
+/* Where the fingerprint stands in the table, the oldest if it does so twice; table_size: nowhere.
+ */
 static uint32_t table_seek(const struct aro_ghost *ghost, uint64_t print)
 {
     uint32_t tag = tag_of(ghost, print);
@@ -176,7 +177,6 @@ void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_b
     uint64_t print = print_of(fingerprint);
     uint64_t position;
 
-    aro_ghost_take(ghost, fingerprint);
     if (len > ghost->bytes_max || ghost->ring_size == 0)
         return;
     while (ghost->bytes + len > ghost->bytes_max || ghost->count == ghost->ring_size)

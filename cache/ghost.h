@@ -29,7 +29,8 @@ int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries
 void aro_ghost_fini(struct aro_ghost *ghost);
 
 /* Remembers a chunk (len_bytes > 0; from 16 MiB on it counts as that) and forgets the oldest to
- * stay within bounds. */
+ * stay within bounds. One that is remembered already is so twice, as one that is not known to be
+ * there costs a search: take it first where it may be. */
 void aro_ghost_add(struct aro_ghost *ghost, uint64_t fingerprint, uint32_t len_bytes);
 /* Fetches what adding or taking it will look at. */
 void aro_ghost_prefetch(const struct aro_ghost *ghost, uint64_t fingerprint);

@@ -193,6 +193,7 @@ static void crowd_thin(struct aro_cache *cache, const struct aro_id *id)
 /* Takes the whole outbox (acquire: pairs with each push) behind what is left in the inbox. */
 static void inbox_fetch(struct aro_cache *cache)
 {
+    const struct aro_policy *policy = cache->policy;
     uint32_t newest = atomic_exchange(&cache->outbox, 0);
     uint32_t oldest = 0;
     uint32_t *end = &cache->inbox;
@@ -203,6 +204,8 @@ static void inbox_fetch(struct aro_cache *cache)
         entry->link = oldest;
         oldest = newest;
         newest = next;
+        if (policy->ops->fetch != NULL)
+            policy->ops->fetch(policy, &entry->id);
     }
     while (*end != 0)
         end = &aro_entry_by(cache->entries.array, *end)->link;

@@ -54,6 +54,8 @@ struct aro_policy_ops {
     /* NULL with errno. */
     struct aro_policy *(*create)(const struct aro_policy_config *config);
     void (*destroy)(struct aro_policy *policy);
+    /* For callers with several to ask for: fetches what recall will look at. NULL: nothing. */
+    void (*fetch)(const struct aro_policy *policy, const struct aro_id *id);
     /* Also forgets it. Before room is made for the chunk, where the caller can choose. */
     bool (*recall)(struct aro_policy *policy, const struct aro_id *id);
     /* recalled: what recall said. False: not worth keeping, the policy does not know it. */

@@ -73,6 +73,13 @@ static void dequeue(struct s3fifo *s3fifo, struct aro_entry *entry)
     s3fifo->small_entries -= name == QUEUE_SMALL;
 }
 
+static void s3fifo_fetch(const struct aro_policy *policy, const struct aro_id *id)
+{
+    const struct s3fifo *s3fifo = (const struct s3fifo *)policy;
+
+    aro_ghost_prefetch(&s3fifo->ghost, aro_hash_id(id, s3fifo->seed));
+}
+
 static bool s3fifo_recall(struct aro_policy *policy, const struct aro_id *id)
 {
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
@@ -178,6 +185,7 @@ const struct aro_policy_ops aro_policy_s3fifo = {
     .name = "s3fifo",
     .create = s3fifo_create,
     .destroy = s3fifo_destroy,
+    .fetch = s3fifo_fetch,
     .recall = s3fifo_recall,
     .admit = s3fifo_admit,
     .evict = s3fifo_evict,

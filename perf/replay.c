@@ -127,6 +127,17 @@ static struct aro_entry *request_alone(struct replay *replay, const struct aro_i
     return rc == -EEXIST ? member : NULL;
 }
 
+/* As the keeper does when it takes in what was read. */
+static void misses_fetch(const struct replay *replay, const struct aro_id ids[],
+                         struct aro_entry *const found[], unsigned n)
+{
+    const struct aro_policy *policy = replay->policy;
+
+    for (unsigned i = 0; i < n && policy->ops->fetch != NULL; i++)
+        if (found[i] == NULL)
+            policy->ops->fetch(policy, &ids[i]);
+}
+
 /* Who was found and evicted since, in this burst, is in no queue any more. */
 void replay_request_burst(struct replay *replay, const struct aro_id ids[],
                           const uint32_t len_bytes[], unsigned n, const struct aro_entry *ret[])
@@ -137,6 +148,7 @@ void replay_request_burst(struct replay *replay, const struct aro_id ids[],
     for (unsigned i = 0; i < n; i++)
         asked[i] = &ids[i];
     aro_index_find_burst(replay->index, asked, n, found);
+    misses_fetch(replay, ids, found, n);
     for (unsigned i = 0; i < n; i++) {
         struct aro_entry *entry = found[i];
         if (entry == NULL || entry->policy_queue == 0)

@@ -64,6 +64,7 @@ Test(ghost, remembers_what_a_list_remembers)
             cr_assert_eq(aro_ghost_take(&ghost, fingerprint), list_take(&list, fingerprint));
         } else {
             uint32_t len = 1 + (uint32_t)random() % (random() % 50 == 0 ? 6000 : 60);
+            aro_ghost_take(&ghost, fingerprint);
             aro_ghost_add(&ghost, fingerprint, len);
             list_add(&list, fingerprint, len, BYTES_MAX);
         }
@@ -83,6 +84,28 @@ Test(ghost, forgets_the_oldest_when_the_ring_is_full)
     for (uint64_t i = 0; i < 40; i++)
         cr_assert_eq(aro_ghost_take(&ghost, i << 32), i >= 24, "%lu", i);
     cr_assert_eq(ghost.bytes, 0u);
+    aro_ghost_fini(&ghost);
+}
+
+/* Two of 40 equal bits are one to us. */
+Test(ghost, what_is_there_twice_goes_twice)
+{
+    struct aro_ghost ghost = {0};
+
+    cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, 16), 0);
+    aro_ghost_add(&ghost, UINT64_C(7) << 32, 10);
+    aro_ghost_add(&ghost, UINT64_C(9) << 32, 1);
+    aro_ghost_add(&ghost, UINT64_C(7) << 32, 100);
+    for (uint64_t i = 10; i < 24; i++) /* pushes out the first of them */
+        aro_ghost_add(&ghost, i << 32, 1);
+    cr_assert_eq(ghost.entries, 16u);
+    cr_assert_eq(ghost.bytes, 115u);
+    cr_assert(aro_ghost_take(&ghost, UINT64_C(7) << 32));
+    cr_assert_eq(ghost.bytes, 15u, "the second of them was left");
+    cr_assert_not(aro_ghost_take(&ghost, UINT64_C(7) << 32));
+    for (uint64_t i = 24; i < 40; i++)
+        aro_ghost_add(&ghost, i << 32, 1);
+    cr_assert_eq(ghost.entries, 16u);
     aro_ghost_fini(&ghost);
 }
 
