@@ -283,9 +283,8 @@ static void day(void)
 
 static void report(void)
 {
-    struct sample mean = {0};
+    struct sample mean = {0}, worst = {0};
     struct aro_cache_stats stats;
-    double worst = 0;
 
     for (int hour = WARM_HOURS; hour < HOURS; hour++) {
         const struct sample *sample = &churn.sample[hour];
@@ -293,18 +292,20 @@ static void report(void)
         mean.rounding += sample->rounding / (HOURS - WARM_HOURS);
         mean.held += sample->held / (HOURS - WARM_HOURS);
         mean.free += sample->free / (HOURS - WARM_HOURS);
-        if (sample->waste > worst)
-            worst = sample->waste;
+        if (sample->waste > worst.waste)
+            worst = *sample;
     }
     aro_cache_stats(churn.cache, &stats);
     printf("{\"mix\": \"%s\", \"way\": \"%s\", \"region_mib\": %zu, \"requests\": %lu, "
            "\"hit_ratio\": %.3f, \"turnovers\": %.0f, \"evicted\": %lu, \"refused\": %lu, "
-           "\"waste\": %.4f, \"waste_worst\": %.4f, \"rounding\": %.4f, \"held\": %.4f, "
-           "\"free\": %.4f}\n",
+           "\"waste\": %.4f, \"rounding\": %.4f, \"held\": %.4f, \"free\": %.4f, "
+           "\"waste_worst\": %.4f, \"rounding_worst\": %.4f, \"held_worst\": %.4f, "
+           "\"free_worst\": %.4f}\n",
            churn.mix, churn.by_reader ? "read" : "fill", churn.region_bytes >> 20, churn.requests,
            (double)churn.hits / (double)churn.requests,
            (double)churn.bytes_in / (double)churn.region_bytes, stats.evicted, churn.refused,
-           mean.waste, worst, mean.rounding, mean.held, mean.free);
+           mean.waste, mean.rounding, mean.held, mean.free, worst.waste, worst.rounding, worst.held,
+           worst.free);
     fflush(stdout);
 }
 
