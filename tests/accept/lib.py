@@ -27,6 +27,16 @@ BUILDS = {  # name -> (arguments of meson, compiler, targets)
     "asan": (["--buildtype=debugoptimized", "-Db_sanitize=address,undefined"], "gcc", PROGRAMS),
     "fuzz": (["--buildtype=debugoptimized", "-Db_lundef=false"], "clang",
              ["tests/fuzz/fuzz_packet", "tests/fuzz/fuzz_manifest"]),
+    "engine": (["--buildtype=release"], "gcc",
+               ["perf/arobench", "perf/bench_churn", "tests/cache/test_trace", "tests/cache/test_cache_flood",
+                "tests/cache/stress_cache", "tests/cache/progress_cache"]),
+    "engine-poison": (["--buildtype=debugoptimized"], "gcc",  # assertions; freed memory is poisoned
+                      ["tests/cache/test_cache_" + name for name in ("arena", "cache", "erase", "model")] +
+                      ["tests/control/test_control_jobs", "tests/dataplane/stress_reuse"]),
+    "engine-tsan": (["--buildtype=debugoptimized", "-Db_sanitize=thread"], "clang",
+                    ["tests/cache/stress_cache", "tests/cache/disk/stress_disk_places"]),
+    "engine-asan": (["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+                    "clang", ["tests/cache/stress_cache", "tests/dataplane/stress_reuse"]),
 }
 
 
@@ -88,6 +98,7 @@ class State:
         self.build_dirs = {name: os.path.join(self.root, "build-" + name) for name in BUILDS}
         if release:
             self.build_dirs["release"] = os.path.realpath(release)
+        self.build_dirs["engine"] = self.build_dirs["release"]  # built alike
         self.built = set()
 
     def folder(self, name):

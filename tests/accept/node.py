@@ -75,7 +75,7 @@ class Wire:
 
 class Daemon:
     def __init__(self, context, wire, cache="512MiB", store="4GiB", build="release", name="main",
-                 extra="", device=None, store_path=None, store_keys=""):
+                 extra="", device=None, store_path=None, store_keys="", cache_keys=""):
         self.context, self.wire, self.build, self.name = context, wire, build, name
         self.folder = context.path(name)
         os.makedirs(self.folder, exist_ok=True)
@@ -88,7 +88,7 @@ class Daemon:
         with open(self.config, "w", encoding="ascii") as file:
             file.write(f'runtime_dir = "{self.folder}/run"\n'
                        f'profile_dir = "{lib.ROOT}/pmd-config"\n'
-                       f'cache {{ memory = "{cache}" }}\n')
+                       f'cache {{ memory = "{cache}" {cache_keys} }}\n')
             if store:
                 file.write(f'store "main" {{ path = "{self.store_path}" size = "{store}" '
                            f'{store_keys} }}\n')

@@ -20,7 +20,7 @@ MARKS = {"PASS": "\033[32mPASS\033[0m", "FAIL": "\033[1;31mFAIL\033[0m", "SKIP":
 COLOR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
-def arguments(suite):
+def arguments(suite, settings):
     parser = argparse.ArgumentParser(prog=suite, description=__doc__)
     parser.add_argument("--list", action="store_true", help="list the steps and what is known of them")
     parser.add_argument("--only", action="append", default=[], metavar="STEP",
@@ -31,8 +31,15 @@ def arguments(suite):
                         help=f"state directory (build/accept/{suite})")
     parser.add_argument("--build", default=os.environ.get("AROCACHE_ACCEPT_BUILD"),
                         help="use this release build directory (default: one in the state directory)")
+    for option, (variable, value, meaning) in settings.items():
+        parser.add_argument(option, dest=variable, metavar=value, default=os.environ.get(variable),
+                            help=meaning)
     parser.add_argument("--inside", nargs=3, help=argparse.SUPPRESS)  # a step in its namespaces
-    return parser.parse_args()
+    options = parser.parse_args()
+    for variable, *_ in settings.values():  # where steps and their programs look
+        if getattr(options, variable):
+            os.environ[variable] = os.path.realpath(getattr(options, variable))
+    return options
 
 
 def print_row(row):
@@ -115,8 +122,9 @@ def inside(steps, state, name, rows_path, work):
         context.close()
 
 
-def main(suite):
-    options = arguments(suite)
+def main(suite, settings=None):
+    """settings: further options, each the name of an environment variable, its value's and meaning."""
+    options = arguments(suite, settings or {})
     steps = lib.steps_load(suite)
     state = lib.State(options.state, options.build)
     if options.inside:
