@@ -8,6 +8,8 @@
 #ifndef ARO_TESTS_DATAPLANE_RIG_H
 #define ARO_TESTS_DATAPLANE_RIG_H
 
+#include <stdalign.h>
+
 #include "dataplane/lcore.h"
 #include "dataplane/proto/codec.h"
 #include "dataplane/state.h"
@@ -40,9 +42,9 @@ struct rig {
 /* One frame that came out of the port, flattened. */
 struct rig_frame {
     uint32_t bytes;
-    bool chained; /* it was a zero-copy slice */
-    uint8_t frame[RIG_FRAME_BYTES];
-    const uint8_t *payload; /* of UDP; NULL: not UDP to the client */
+    bool chained;                              /* it was a zero-copy slice */
+    alignas(8) uint8_t frame[RIG_FRAME_BYTES]; /* headers are read in place */
+    const uint8_t *payload;                    /* of UDP; NULL: not UDP to the client */
     uint32_t payload_bytes;
 };
 
