@@ -231,13 +231,17 @@ static json_t *memory_json(struct aro_node *node, const struct aro_cache_stats *
 
 static json_t *store_brief(const struct aro_node *node, const struct aro_store_stats *stats)
 {
+    int refused;
+    bool is_threads = aro_uring_is_threads(node->ring, &refused);
+
     if (node->store == NULL)
         return NULL;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}", "name", node->config.store_name,
-                     "path", node->config.store_path, "size_bytes", integer(stats->size_bytes),
-                     "used_bytes", integer(stats->bytes_files_now), "chunks",
-                     integer(stats->chunks_now), "objects", integer(stats->objects_now), "writable",
-                     stats->writable, "direct", stats->direct);
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?}", "name", node->config.store_name,
+        "path", node->config.store_path, "size_bytes", integer(stats->size_bytes), "used_bytes",
+        integer(stats->bytes_files_now), "chunks", integer(stats->chunks_now), "objects",
+        integer(stats->objects_now), "writable", stats->writable, "direct", stats->direct, "io",
+        is_threads ? "threads" : "io_uring", "io_refused", refused != 0 ? strerror(refused) : NULL);
 }
 
 void aro_handle_status(void *arg, struct aro_call *call)

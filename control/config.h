@@ -27,6 +27,11 @@ enum aro_hugepages {
     ARO_HUGEPAGES_ON = 2,
 };
 
+enum aro_store_io {
+    ARO_STORE_IO_AUTO = 0, /* io_uring, and threads where it is refused */
+    ARO_STORE_IO_THREADS = 1,
+};
+
 enum aro_log_level {
     ARO_LOG_ERROR = 0,
     ARO_LOG_WARNING = 1,
@@ -62,6 +67,7 @@ struct aro_config {
     uint64_t store_size_bytes;
     uint64_t store_segment_bytes;
     uint64_t store_chunks_max;
+    uint64_t store_io;
 
     struct aro_lcore_list lcores;
     uint64_t idle;

@@ -49,6 +49,8 @@ KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", R
     "size of a new segment file")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
+KEY("store", io, store_io, STORE_IO, 0, 1, "auto", RESTART,
+    "auto: io_uring, and threads where the kernel refuses it; threads: always those")
 
 PORT(device, device, TEXT, 1, 255, NULL, RESTART,
     "PCI address or DPDK device string, for example net_tap0,iface=aro0")

@@ -26,6 +26,7 @@ enum aro_key_kind {
     ARO_KEY_LOG_LEVEL,
     ARO_KEY_IDLE,
     ARO_KEY_HUGEPAGES,
+    ARO_KEY_STORE_IO,
     /* others */
     ARO_KEY_BOOL,        /* bool */
     ARO_KEY_MTU,         /* uint16_t */

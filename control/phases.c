@@ -158,11 +158,24 @@ static void on_completions(struct aro_watch *watch, uint32_t events)
     aro_uring_poll(node->ring, REAP_MAX);
 }
 
+/* Said once: it is slower, and mostly nobody meant it to be. */
+static void refusal_log(struct aro_node *node)
+{
+    int refused;
+
+    if (aro_uring_is_threads(node->ring, &refused) && refused != 0)
+        aro_log(&node->log, ARO_LOG_WARNING, "io-uring-refused",
+                "error=\"%s\" instead=threads try=\"aroctl doctor\"", strerror(refused));
+}
+
 static int ring_start(struct aro_node *node, struct aro_error *error)
 {
+    if (node->config.store_io == ARO_STORE_IO_THREADS)
+        aro_uring_choose_threads();
     node->ring = aro_uring_create(RING_DEPTH);
     if (node->ring == NULL)
         return fail_resource(error, "io_uring");
+    refusal_log(node);
     node->ring_watch = (struct aro_watch){.fd = aro_uring_fd(node->ring), .ready = on_completions};
     errno = -aro_loop_add(node->loop, &node->ring_watch, EPOLLIN);
     return errno != 0 ? fail_resource(error, "event loop") : 0;

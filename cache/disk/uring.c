@@ -7,6 +7,8 @@
 
 #include <liburing.h>
 
+#include "cache/disk/threads.h"
+
 enum {
     PIECE_BYTES = 1u << 30, /* the kernel's limit for one registered buffer */
 };
@@ -18,33 +20,64 @@ struct aro_uring {
     bool deferred;
     uintptr_t base; /* registered memory, in pieces of PIECE_BYTES */
     size_t base_bytes;
+    struct aro_threads *threads; /* instead of the ring; NULL: none */
+    int refused;                 /* errno: why not the ring; 0: because it was chosen so */
 };
 
-static struct aro_uring *create(unsigned depth, const unsigned flags[], unsigned choices)
+static bool threads_chosen; /* before any ring was made */
+
+void aro_uring_choose_threads(void)
 {
-    struct aro_uring *ring = calloc(1, sizeof(*ring));
+    threads_chosen = true;
+}
+
+/* io_uring is forbidden here, or the kernel has none; anything else is for the caller. */
+static bool is_refusal(int error)
+{
+    return error == -EPERM || error == -EACCES || error == -ENOSYS;
+}
+
+static int ring_open(struct aro_uring *ring, unsigned depth, const unsigned flags[],
+                     unsigned choices)
+{
     int error = -EINVAL;
 
-    if (ring == NULL)
-        return NULL;
     for (unsigned i = 0; i < choices && error == -EINVAL; i++) {
         error = io_uring_queue_init(depth, &ring->ring, flags[i]);
         ring->deferred = (flags[i] & IORING_SETUP_DEFER_TASKRUN) != 0;
     }
-    if (error != 0) {
-        free(ring);
-        errno = -error;
+    return error;
+}
+
+static struct aro_uring *create(unsigned depth, const unsigned flags[], unsigned choices,
+                                bool wakes)
+{
+    struct aro_uring *ring = calloc(1, sizeof(*ring));
+    int error = 0;
+
+    if (ring == NULL)
         return NULL;
-    }
     ring->depth = depth;
-    return ring;
+    if (!threads_chosen)
+        error = ring_open(ring, depth, flags, choices);
+    if (threads_chosen || is_refusal(error)) {
+        ring->refused = -error;
+        ring->deferred = false;
+        ring->threads = aro_threads_create(depth, wakes);
+        error = ring->threads == NULL ? -errno : 0;
+    }
+    if (error == 0)
+        return ring;
+    free(ring);
+    errno = -error;
+    return NULL;
 }
 
 struct aro_uring *aro_uring_create(unsigned depth)
 {
     static const unsigned plain[] = {0};
 
-    return create(depth, plain, 1);
+    return create(depth, plain, 1, true);
 }
 
 struct aro_uring *aro_uring_create_lcore(unsigned depth)
@@ -55,7 +88,7 @@ struct aro_uring *aro_uring_create_lcore(unsigned depth)
         0,
     };
 
-    return create(depth, best_first, 3);
+    return create(depth, best_first, 3, false);
 }
 
 /* Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. */
@@ -65,6 +98,11 @@ void aro_uring_destroy(struct aro_uring *ring)
 
     if (ring == NULL)
         return;
+    if (ring->threads != NULL) {
+        aro_threads_destroy(ring->threads);
+        free(ring);
+        return;
+    }
     aro_uring_submit(ring);
     sqe = ring->in_flight == 0 ? NULL : io_uring_get_sqe(&ring->ring);
     if (sqe != NULL) {
@@ -79,17 +117,24 @@ void aro_uring_destroy(struct aro_uring *ring)
 
 int aro_uring_fd(const struct aro_uring *ring)
 {
-    return ring->ring.ring_fd;
+    return ring->threads != NULL ? aro_threads_fd(ring->threads) : ring->ring.ring_fd;
 }
 
 unsigned aro_uring_in_flight(const struct aro_uring *ring)
 {
-    return ring->in_flight;
+    return ring->threads != NULL ? aro_threads_in_flight(ring->threads) : ring->in_flight;
 }
 
 unsigned aro_uring_queued(const struct aro_uring *ring)
 {
-    return io_uring_sq_ready(&ring->ring);
+    return ring->threads != NULL ? aro_threads_queued(ring->threads)
+                                 : io_uring_sq_ready(&ring->ring);
+}
+
+bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused)
+{
+    *ret_refused = ring->refused;
+    return ring->threads != NULL;
 }
 
 bool aro_uring_deferred(const struct aro_uring *ring)
@@ -102,12 +147,17 @@ static struct io_uring_sqe *take(struct aro_uring *ring)
 {
     struct io_uring_sqe *sqe;
 
-    if (ring->in_flight >= ring->depth)
+    if (ring->threads != NULL || ring->in_flight >= ring->depth)
         return NULL;
     sqe = io_uring_get_sqe(&ring->ring);
     if (sqe != NULL)
         ring->in_flight++;
     return sqe;
+}
+
+static int by_threads(struct aro_uring *ring, struct aro_io *io, struct aro_threads_op op)
+{
+    return aro_threads_queue(ring->threads, io, &op);
 }
 
 /* Number of the registered piece that holds the whole buffer, or -1. */
@@ -127,6 +177,13 @@ int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buff
     struct io_uring_sqe *sqe = take(ring);
     int piece = piece_of(ring, buffer, len_bytes);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = ARO_THREADS_READ,
+                                                  .fd = fd,
+                                                  .buffer = buffer,
+                                                  .len_bytes = len_bytes,
+                                                  .offset_bytes = offset_bytes});
     if (sqe == NULL)
         return -EAGAIN;
     if (piece >= 0)
@@ -142,6 +199,13 @@ int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const voi
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = ARO_THREADS_WRITE,
+                                                  .fd = fd,
+                                                  .data = buffer,
+                                                  .len_bytes = len_bytes,
+                                                  .offset_bytes = offset_bytes});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_write(sqe, fd, buffer, len_bytes, offset_bytes);
@@ -153,6 +217,12 @@ static int sync_file(struct aro_uring *ring, struct aro_io *io, int fd, unsigned
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = flags & IORING_FSYNC_DATASYNC
+                                                              ? ARO_THREADS_DATASYNC
+                                                              : ARO_THREADS_SYNC,
+                                                  .fd = fd});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_fsync(sqe, fd, flags);
@@ -175,6 +245,12 @@ int aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd, uint64
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = ARO_THREADS_ALLOCATE,
+                                                  .fd = fd,
+                                                  .len_bytes = len_bytes,
+                                                  .offset_bytes = offset_bytes});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_fallocate(sqe, fd, 0, (off_t)offset_bytes, (off_t)len_bytes);
@@ -186,6 +262,8 @@ int aro_uring_nop(struct aro_uring *ring, struct aro_io *io)
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io, (struct aro_threads_op){.kind = ARO_THREADS_NOP});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_nop(sqe);
@@ -197,6 +275,10 @@ int aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd, cons
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(
+            ring, io,
+            (struct aro_threads_op){.kind = ARO_THREADS_UNLINK, .fd = dir_fd, .path = path});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_unlinkat(sqe, dir_fd, path, 0);
@@ -208,6 +290,8 @@ int aro_uring_close(struct aro_uring *ring, struct aro_io *io, int fd)
 {
     struct io_uring_sqe *sqe = take(ring);
 
+    if (ring->threads != NULL)
+        return by_threads(ring, io, (struct aro_threads_op){.kind = ARO_THREADS_CLOSE, .fd = fd});
     if (sqe == NULL)
         return -EAGAIN;
     io_uring_prep_close(sqe, fd);
@@ -218,9 +302,12 @@ int aro_uring_close(struct aro_uring *ring, struct aro_io *io, int fd)
 int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes)
 {
     size_t pieces = (len_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
-    struct iovec *iov = calloc(pieces, sizeof(*iov));
+    struct iovec *iov;
     int error;
 
+    if (ring->threads != NULL)
+        return -ENOSYS;
+    iov = calloc(pieces, sizeof(*iov));
     if (iov == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < pieces; i++) {
@@ -247,6 +334,10 @@ int aro_uring_submit(struct aro_uring *ring)
 {
     int result = 0;
 
+    if (ring->threads != NULL) {
+        aro_threads_submit(ring->threads);
+        return 0;
+    }
     if (kernel_holds_completions(ring))
         result = io_uring_submit_and_get_events(&ring->ring);
     else if (io_uring_sq_ready(&ring->ring) > 0)
@@ -260,6 +351,8 @@ unsigned aro_uring_reap(struct aro_uring *ring, unsigned max)
     struct io_uring_cqe *cqe;
     unsigned n = 0;
 
+    if (ring->threads != NULL)
+        return aro_threads_reap(ring->threads, max);
     while (n < max && io_uring_cq_ready(&ring->ring) > 0 &&
            io_uring_peek_cqe(&ring->ring, &cqe) == 0) {
         struct aro_io *io = io_uring_cqe_get_data(cqe);
@@ -284,6 +377,10 @@ int aro_uring_wait(struct aro_uring *ring)
 {
     int result;
 
+    if (ring->threads != NULL) {
+        aro_threads_wait(ring->threads);
+        return 0;
+    }
     if (ring->in_flight == 0)
         return 0;
     do {

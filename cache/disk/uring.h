@@ -26,9 +26,16 @@ struct aro_io {
 #define ARO_IO_HERE UINT64_MAX /* offset: the file's own position (pipes) */
 
 /*
- * NULL with errno. depth: operations in flight, a power of two 8..4096. The _lcore form asks for
- * SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, or as much of it as the kernel has: completions
- * then appear only when the owner submits. Not for a thread that sleeps in epoll.
+ * Every ring made from now on is threads that call pread and its kind (cache/disk/threads.h): what
+ * operators may choose, and tests do. Before the first ring.
+ */
+void aro_uring_choose_threads(void);
+
+/*
+ * NULL with errno. Where io_uring is refused, threads do its work. depth: operations in flight, a
+ * power of two 8..4096. The _lcore form asks for SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, or
+ * as much of it as the kernel has: completions then appear only when the owner submits. Not for a
+ * thread that sleeps in epoll.
  */
 struct aro_uring *aro_uring_create(unsigned depth);
 struct aro_uring *aro_uring_create_lcore(unsigned depth);
@@ -40,6 +47,8 @@ int aro_uring_fd(const struct aro_uring *ring);
 unsigned aro_uring_in_flight(const struct aro_uring *ring); /* queued ones included */
 unsigned aro_uring_queued(const struct aro_uring *ring);    /* not handed to the kernel yet */
 bool aro_uring_deferred(const struct aro_uring *ring);      /* DEFER_TASKRUN is in use */
+/* *ret_refused: the errno that io_uring was refused with; 0: threads were chosen. */
+bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused);
 
 /* Queue one operation: 0, or -EAGAIN when depth is reached. */
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,

@@ -36,10 +36,10 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
             aro_bytes_human(number(memory, "pinned_bytes"), pinned),
             flag(memory, "cache_hugepages") ? ", hugepages" : "");
     if (json_is_object(store))
-        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects%s\n",
+        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s\n",
                 aro_bytes_human(number(store, "used_bytes"), a),
                 aro_bytes_human(number(store, "size_bytes"), b), text(store, "path"),
-                number(store, "chunks"), number(store, "objects"),
+                number(store, "chunks"), number(store, "objects"), text(store, "io"),
                 flag(store, "writable") ? "" : ", TAKES NO WRITES");
     else
         fputs("store   none: memory only\n", out);

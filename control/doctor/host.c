@@ -93,7 +93,8 @@ void aro_check_io_uring(struct aro_doctor *doctor)
                                      : ", though not by every user (kernel.io_uring_disabled)");
         return;
     }
-    finding = aro_doctor_say(doctor, ARO_FAIL, "io_uring", "io_uring_setup: %s; %s is %llu",
+    finding = aro_doctor_say(doctor, ARO_WARN, "io_uring",
+                             "io_uring_setup: %s; %s is %llu: threads would read and write, slower",
                              strerror(error), sysctl, disabled);
     if (disabled != 0)
         aro_finding_mend(finding, "sysctl -w kernel.io_uring_disabled=0");

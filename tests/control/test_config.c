@@ -49,7 +49,7 @@ Test(config, values_of_every_kind_are_understood)
     struct aro_error error = {0};
     const char *text = "runtime_dir = /tmp/x\nlog_level = debug\n"
                        "cache { memory = 1GiB policy = fifo pin_max = 40% }\n"
-                       "store \"main\" { path = \"/srv/a\" size = 10GB segment = 64MiB }\n"
+                       "store \"main\" { path = \"/srv/a\" size = 10GB segment = 64MiB io = threads }\n"
                        "dataplane { lcores = {0, 3} idle = poll pending_deadline = 200ms }\n"
                        "limits { ceiling = 20Gbit }\n"
                        "control { mode = 0600 }\n"
@@ -66,6 +66,7 @@ Test(config, values_of_every_kind_are_understood)
     cr_assert_eq(aro_share_of(&config.cache_pin_max, 1000), 400);
     cr_assert(config.has_store);
     cr_assert_eq(config.store_size_bytes, 10000000000);
+    cr_assert_eq(config.store_io, ARO_STORE_IO_THREADS);
     cr_assert_eq(config.lcores.count, 2, "a list replaces its default");
     cr_assert_eq(config.lcores.id[0], 0);
     cr_assert_eq(config.idle, ARO_IDLE_POLL);

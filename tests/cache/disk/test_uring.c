@@ -5,10 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct outcome {
@@ -156,5 +161,83 @@ Test(uring, registered_memory_takes_reads_inside_and_across_its_edges)
     }
     aro_uring_destroy(ring);
     munmap(region, 2 * REGION);
+    close(fd);
+}
+
+/* Each callback queues the next operation, as writers do. */
+static struct aro_uring *chain_ring;
+
+static void chain(struct aro_io *io, int result)
+{
+    struct outcome *outcome = ARO_IO_OWNER(io, struct outcome, io);
+
+    cr_assert_eq(result, 0);
+    if (++outcome->calls < 1000)
+        cr_assert_eq(aro_uring_nop(chain_ring, io), 0);
+}
+
+Test(uring, callbacks_may_queue_the_next_operation)
+{
+    struct outcome links[8] = {0};
+    int calls = 0;
+
+    chain_ring = aro_uring_create(8);
+    for (int i = 0; i < 8; i++) {
+        links[i].io.done = chain;
+        cr_assert_eq(aro_uring_nop(chain_ring, &links[i].io), 0);
+    }
+    while (aro_uring_in_flight(chain_ring) > 0) {
+        cr_assert_eq(aro_uring_wait(chain_ring), 0);
+        aro_uring_reap(chain_ring, 3);
+    }
+    for (int i = 0; i < 8; i++)
+        calls += links[i].calls;
+    cr_assert_eq(calls, 8000);
+    aro_uring_destroy(chain_ring);
+}
+
+Test(uring, the_descriptor_is_readable_while_something_waits_and_quiet_after)
+{
+    struct aro_uring *ring = aro_uring_create(8);
+    struct pollfd poll_fd = {.fd = aro_uring_fd(ring), .events = POLLIN};
+    struct outcome nop[8] = {0};
+
+    for (int i = 0; i < 8; i++) {
+        nop[i].io.done = note;
+        cr_assert_eq(aro_uring_nop(ring, &nop[i].io), 0);
+    }
+    cr_assert_eq(aro_uring_submit(ring), 0);
+    for (int seen = 0; seen < 8;) {
+        int ready = poll(&poll_fd, 1, 10000);
+        cr_assert(ready == 1 || (ready < 0 && errno == EINTR), "after %d", seen);
+        seen += (int)aro_uring_reap(ring, 1);
+    }
+    aro_uring_reap(ring, 1);
+    cr_assert_eq(poll(&poll_fd, 1, 0), 0);
+    aro_uring_destroy(ring);
+}
+
+Test(uring, where_the_kernel_refuses_it_threads_do_the_work)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    struct outcome write = {.io.done = note};
+    struct aro_uring *ring;
+    int refused, fd = temporary_file();
+
+    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ring = aro_uring_create_lcore(8);
+    cr_assert_not_null(ring);
+    cr_assert(aro_uring_is_threads(ring, &refused));
+    cr_assert(refused == EPERM || refused == 0, "0 where threads were chosen");
+    cr_assert_eq(aro_uring_write(ring, &write.io, fd, "hello", 6, 0), 0);
+    cr_assert_eq(wait_for(ring, &write), 6);
+    aro_uring_destroy(ring);
     close(fd);
 }
