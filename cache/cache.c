@@ -267,7 +267,8 @@ int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32
     struct aro_entry *entry;
     int rc;
 
-    assert(len_bytes >= ARO_CHUNK_BYTES_MIN && len_bytes <= ARO_CHUNK_BYTES_MAX);
+    if (len_bytes < ARO_CHUNK_BYTES_MIN || len_bytes > ARO_CHUNK_BYTES_MAX)
+        return -EINVAL;
     if (member != NULL) {
         *ret = member;
         return -EALREADY;

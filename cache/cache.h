@@ -184,6 +184,7 @@ void aro_cache_unpin(struct aro_reader *reader, unsigned slot);
  *   -EALREADY *ret is somebody else's READING or RESIDENT entry: join it
  *   -ENOBUFS  no memory of that size at hand; the keeper has been told (see aro_cache_wanting)
  *   -ENOSPC   no index slot; the keeper will evict one of those in the way
+ *   -EINVAL   no chunk is of no bytes, or larger than 1 MiB
  */
 int aro_cache_reserve(struct aro_reader *reader, const struct aro_id *id, uint32_t len_bytes,
                       struct aro_entry **ret);
@@ -226,7 +227,8 @@ bool aro_cache_maintain(struct aro_cache *cache, unsigned work_max);
 
 /*
  * A private entry with room for len_bytes, not in the index: fill data, set id, then insert or
- * discard. -ENOBUFS: memory is tight (call maintain and come back; eviction is under way).
+ * discard. -ENOBUFS: memory is tight (call maintain and come back; eviction is under way);
+ * -EINVAL: of no bytes, or larger than 1 MiB.
  */
 int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entry **ret);
 /*

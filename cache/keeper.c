@@ -7,7 +7,6 @@
  */
 #include "cache/state.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "cache/delay.h"
@@ -63,7 +62,8 @@ int aro_cache_alloc(struct aro_cache *cache, uint32_t len_bytes, struct aro_entr
     uint64_t kept_bytes = cache->spare_bytes / 2; /* for the stock: hits and reads come first */
     struct aro_entry *entry;
 
-    assert(len_bytes >= ARO_CHUNK_BYTES_MIN && len_bytes <= ARO_CHUNK_BYTES_MAX);
+    if (len_bytes < ARO_CHUNK_BYTES_MIN || len_bytes > ARO_CHUNK_BYTES_MAX)
+        return -EINVAL;
     if (free_bytes(cache) < kept_bytes + capacity_bytes) {
         cache->alloc_failed++;
         memory_want(cache, kept_bytes, capacity_bytes);

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The readers' stock within its budget: an eighth of the region for all readers and classes
- * together. Over budget a class that is asked for gets the memory of one that is not.
+ * The readers' stock within its budget, for all readers and classes together: a sixteenth of the
+ * region, so that stock, spare memory and rounding together stay below 15% of it; in a small region
+ * an eighth, or nothing would be left beside one large chunk. Over budget a class that is asked for
+ * gets the memory of one that is not.
  */
 #include "cache/state.h"
 
-enum { BUDGET_DIVISOR = 8 };
+enum { BUDGET_DIVISOR = 16, SMALL_DIVISOR = 8, SMALL_BYTES = 2 * ARO_CHUNK_BYTES_MAX };
+
+static uint64_t budget_bytes(const struct aro_cache *cache)
+{
+    uint64_t small = cache->region_bytes / SMALL_DIVISOR;
+    uint64_t budget = cache->region_bytes / BUDGET_DIVISOR;
+
+    if (small > SMALL_BYTES)
+        small = SMALL_BYTES;
+    return budget > small ? budget : small;
+}
 
 static uint64_t stock_bytes(const struct aro_cache *cache)
 {
@@ -48,7 +60,7 @@ static struct aro_stock *idlest(const struct aro_cache *cache)
 /* Room for need_bytes more within the budget, at the cost of idle stock. */
 static bool budget_make(struct aro_cache *cache, uint64_t *bytes, uint32_t need_bytes)
 {
-    uint64_t budget = cache->region_bytes / BUDGET_DIVISOR;
+    uint64_t budget = budget_bytes(cache);
 
     while (*bytes + need_bytes > budget) {
         struct aro_stock *stock = idlest(cache);

@@ -34,6 +34,30 @@ Test(cache, create_says_what_is_wrong_with_its_limits)
     munmap(region, REGION_BYTES);
 }
 
+Test(cache, a_length_that_no_chunk_has_is_refused_and_nothing_is_lost)
+{
+    static const uint32_t lengths[] = {0, ARO_CHUNK_BYTES_MAX + 1, UINT32_MAX};
+    struct world world = world_make();
+    struct aro_cache_stats before, after;
+    struct aro_id id = id_of(1);
+    struct aro_entry *entry = NULL;
+
+    aro_cache_stats(world.cache, &before);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(aro_cache_reserve(world.reader, &id, lengths[i], &entry), -EINVAL);
+        cr_assert_eq(aro_cache_alloc(world.cache, lengths[i], &entry), -EINVAL);
+        cr_assert_null(entry);
+    }
+    aro_cache_stats(world.cache, &after);
+    cr_assert_eq(after.bytes_used_now, before.bytes_used_now);
+    cr_assert_eq(after.entries_now, 0u);
+    cr_assert_eq(aro_cache_alloc(world.cache, ARO_CHUNK_BYTES_MAX, &entry), 0, "the limit itself");
+    aro_cache_discard(world.cache, entry);
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, ARO_CHUNK_BYTES_MIN, &entry), 0);
+    aro_cache_abandon(world.reader, entry);
+    world_end(&world);
+}
+
 Test(cache, no_more_readers_than_configured)
 {
     struct world world = world_make();

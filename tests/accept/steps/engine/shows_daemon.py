@@ -57,10 +57,10 @@ def flush(context):
                   f"{', '.join(f'{held} in memory, {removed} removed' for held, removed, *_ in rows[:2])} ... "
                   f"{'; '.join(wrong)}")
     context.check(f"{FLUSH_LINE}: and none is lost from time to time", last[0] * 100 >= first[0] * 99 and
-                  last[4] <= last[5] // 8,
+                  last[4] <= last[5] // 16,
                   f"handed out after the first flush {first[4] >> 10} KiB, after the last {last[4] >> 10} KiB "
                   f"of {last[5] >> 10} KiB, all of it the lcore's stock; held when full {first[0]} and {last[0]} "
-                  "chunks", "<= 1/8 for stock, as many chunks as at first")
+                  "chunks", "<= 1/16 for stock, as many chunks as at first")
     flush_under_load(context, daemon, name, path)
 
 
