@@ -332,7 +332,8 @@ enum aro_entry_state aro_cache_wait(struct aro_reader *reader, struct aro_entry 
 
 /*
  * Who makes the state GONE has erased the entry; all the rest can wait for a thread that was
- * stopped here: others help it out of the index (aro_cache_member).
+ * stopped here: others help it out of the index (aro_cache_member), and so does the keeper, which
+ * may meet it in its inbox before that.
  */
 int aro_cache_erase(struct aro_reader *reader, const struct aro_id *id)
 {

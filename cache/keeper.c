@@ -228,6 +228,7 @@ static void inbox_drain(struct aro_cache *cache, unsigned work_max)
         } else {
             if (state & ARO_ENTRY_CROWDED)
                 crowd_thin(cache, &entry->id);
+            aro_index_erase(cache->index, entry); /* its eraser may not have come to it */
             entry_forget(cache, entry);
             aro_reclaim_retire(cache, entry);
         }

@@ -101,6 +101,24 @@ Test(cache_erase, an_eraser_that_is_stopped_holds_nobody_up)
     world_end(&world);
 }
 
+Test(cache_erase, what_the_keeper_retires_is_found_no_more_although_its_eraser_is_stopped)
+{
+    struct world world = world_make();
+    struct aro_id id = id_of(1);
+    struct aro_entry *entry;
+
+    cr_assert_eq(aro_cache_reserve(world.reader, &id, 4096, &entry), 0);
+    aro_cache_publish(world.reader, entry);
+    erase_half(&world, 1); /* before the keeper has seen it: it is on its way */
+    cr_assert_eq(find(&world, 1), entry);
+    aro_cache_maintain(world.cache, WORK);
+    cr_assert_eq(stats(&world).retired_now, 1u);
+    cr_assert_null(find(&world, 1), "who finds it now is not waited for");
+    world_settle(&world);
+    cr_assert_eq(stats(&world).retired_now, 0u);
+    world_end(&world);
+}
+
 /* ---- a full pair of buckets ---- */
 
 /* The next number whose chunk lives in the two buckets of chunk 0. */
