@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -261,14 +262,28 @@ static void run_free(struct aro_arena *arena, uint32_t first, uint32_t pages)
     bin_push(arena, first, pages);
 }
 
+/* Debug builds end here, before somebody else's memory is given away. */
+static void used_check(const struct aro_arena *arena, const void *at)
+{
+#ifndef NDEBUG
+    if (arena->mark[first_page(arena, at)] & MARK_USED)
+        return;
+    fprintf(stderr, "arena %p: %p is freed and is not in use: freed twice, or never handed out\n",
+            (const void *)arena, at);
+    abort();
+#else
+    (void)arena, (void)at;
+#endif
+}
+
 void aro_arena_free(struct aro_arena *arena, void *at)
 {
     uint32_t first;
 
     if (at == NULL)
         return;
+    used_check(arena, at);
     first = first_page(arena, at);
-    assert(arena->mark[first] & MARK_USED);
     run_free(arena, first, length_of(arena, first));
 }
 

@@ -43,7 +43,8 @@ void aro_arena_destroy(struct aro_arena *arena);
 
 /* Page-aligned; bytes: 1..1 MiB, rounded up to pages. NULL: no such run. Contents are undefined. */
 void *aro_arena_alloc(struct aro_arena *arena, size_t bytes);
-void aro_arena_free(struct aro_arena *arena, void *at); /* takes NULL */
+/* Takes NULL. What is not in use ends a debug build with a message; a release build is not told. */
+void aro_arena_free(struct aro_arena *arena, void *at);
 /* Gives back what an allocation takes beyond bytes, which is at least 1 and not more than that. */
 void aro_arena_trim(struct aro_arena *arena, void *at, size_t bytes);
 
