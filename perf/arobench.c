@@ -31,7 +31,8 @@ static int help(void)
            "exit codes: 0 measured, 2 usage or a wrong input file, 4 the machine does not give "
            "what it\n"
            "takes (memory, CPUs, DPDK), 6 something was found that should not be there: no figure\n"
-           "counts. 'aroctl explain ARO-NNNN' expands an error id.\n");
+           "counts, 77 a comparison was left out because its opponent is not installed.\n"
+           "'aroctl explain ARO-NNNN' expands an error id.\n");
     return 0;
 }
 

@@ -2,15 +2,12 @@
 /* arobench cache: the subcommands, and what they are when nothing is said. */
 #include "perf/cache_commands.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "control/api/suggest.h"
 #include "perf/arobench.h"
+#include "perf/tool.h"
 
 #define FEW_SECONDS .burst = 32, .threads = 1, .rounds = 5, .seconds = 1
 
-static const struct cache_command commands[] = {
+static const struct bench_command commands[] = {
     {"lookup",
      "ids that are all there, at random (1000000 entries, burst 32, 5 rounds of 1 s)",
      "ntbvsqrj",
@@ -56,57 +53,15 @@ static const struct cache_command commands[] = {
      {.rounds = 31, .threads = 1},
      cache_compare},
 };
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
-static int help(void)
-{
-    printf("usage: arobench cache SUBCOMMAND [options]\n\n");
-    for (unsigned i = 0; i < COMMANDS; i++)
-        printf("  %-8s %s\n", commands[i].name, commands[i].does);
-    printf("\nNot every option has a use in every subcommand:\n\n");
-    cache_options_help();
-    printf("\nCycles are those of the time stamp counter. Whatever is found is checked.\n"
-           "exit codes: as 'arobench --help' says.\n");
-    return 0;
-}
-
-static int unknown(const char *word)
-{
-    struct aro_suggestion best = {0};
-
-    for (unsigned i = 0; i < COMMANDS; i++)
-        aro_suggest(&best, word, commands[i].name);
-    if (*word == '\0')
-        fputs("arobench: cache: which subcommand? (ARO-1001)\n  try: arobench cache --help\n",
-              stderr);
-    else
-        fprintf(stderr,
-                "arobench: cache has no subcommand '%.80s' (ARO-1001)\n  try: arobench cache %s\n",
-                word, best.word != NULL ? best.word : "--help");
-    return ARO_BENCH_EXIT_USAGE;
-}
-
-static bool asks_for_help(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
-    return false;
-}
 
 int arobench_cache(int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    struct cache_options options;
+    static const struct bench_tool tool = {
+        .name = "cache",
+        .commands = commands,
+        .count = sizeof(commands) / sizeof(commands[0]),
+        .remark = "Cycles are those of the time stamp counter. Whatever is found is checked.",
+    };
 
-    if (asks_for_help(argc, argv))
-        return help();
-    for (unsigned i = 0; i < COMMANDS; i++) {
-        int code;
-        if (strcmp(word, commands[i].name) != 0)
-            continue;
-        code = cache_options_parse(&commands[i], argc - 1, argv + 1, &options);
-        return code >= 0 ? code : commands[i].run(&options);
-    }
-    return unknown(word);
+    return bench_tool_run(&tool, argc, argv);
 }

@@ -3,17 +3,17 @@
 #ifndef ARO_PERF_CACHE_COMMANDS_H
 #define ARO_PERF_CACHE_COMMANDS_H
 
-#include "perf/cache_options.h"
+#include "perf/options.h"
 
 /* perf/cache_throughput.c */
-int cache_lookup(const struct cache_options *options);
-int cache_insert(const struct cache_options *options);
-int cache_mixed(const struct cache_options *options);
+int cache_lookup(const struct bench_options *options);
+int cache_insert(const struct bench_options *options);
+int cache_mixed(const struct bench_options *options);
 
 /* perf/cache_replay.c */
-int cache_replay(const struct cache_options *options);
-int cache_zipf(const struct cache_options *options);
+int cache_replay(const struct bench_options *options);
+int cache_zipf(const struct bench_options *options);
 /* perf/cache_compare.c */
-int cache_compare(const struct cache_options *options);
+int cache_compare(const struct bench_options *options);
 
 #endif

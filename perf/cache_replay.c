@@ -76,7 +76,7 @@ static void check(const struct aro_entry *const hits[], const struct aro_id ids[
 }
 
 /* Requests are made a piece at a time, and only what the cache does with them is timed. */
-static void round_run(const struct cache_options *options, struct source *source,
+static void round_run(const struct bench_options *options, struct source *source,
                       struct replay *replay, struct bench_sample *ret)
 {
     static struct aro_id ids[PIECE];
@@ -105,7 +105,7 @@ static void round_run(const struct cache_options *options, struct source *source
     ret->ns = ns;
 }
 
-static void rounds_run(const struct cache_options *options, struct source *source,
+static void rounds_run(const struct bench_options *options, struct source *source,
                        uint64_t capacity_bytes, uint32_t entries_max, struct outcome *ret)
 {
     struct bench_cpus cpus;
@@ -139,7 +139,7 @@ static double share(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : (double)part / (double)whole;
 }
 
-static void tell(const struct cache_options *options, const char *name, uint64_t capacity_bytes,
+static void tell(const struct bench_options *options, const char *name, uint64_t capacity_bytes,
                  struct outcome *outcome)
 {
     const struct replay_counts *counts = &outcome->counts;
@@ -177,7 +177,7 @@ static uint32_t entries_wanted(const struct trace *trace, uint64_t capacity_byte
     return (uint32_t)entries;
 }
 
-int cache_replay(const struct cache_options *options)
+int cache_replay(const struct bench_options *options)
 {
     struct source source = {.next = trace_source_next};
     struct outcome outcome;
@@ -193,7 +193,7 @@ int cache_replay(const struct cache_options *options)
     return 0;
 }
 
-int cache_zipf(const struct cache_options *options)
+int cache_zipf(const struct bench_options *options)
 {
     struct source source = {.next = zipf_source_next,
                             .requests = options->requests,

@@ -15,7 +15,7 @@
 enum { ASKED = 1 << 20, ROUNDS_MAX = 99, CHURNING_PART = 8 };
 
 struct part {
-    const struct cache_options *options;
+    const struct bench_options *options;
     struct bench_population *population;
     struct aro_id *asked; /* [ASKED] */
     uint32_t at;          /* next of them */
@@ -85,7 +85,7 @@ static void mixed_body(struct bench_worker *worker)
 
 /* ---- rounds ---- */
 
-static void parts_make(const struct bench *bench, const struct cache_options *options,
+static void parts_make(const struct bench *bench, const struct bench_options *options,
                        struct bench_population *population, struct part parts[])
 {
     uint32_t threads = options->threads;
@@ -106,7 +106,7 @@ static void parts_make(const struct bench *bench, const struct cache_options *op
     }
 }
 
-static void report(const struct bench *bench, const struct cache_options *options,
+static void report(const struct bench *bench, const struct bench_options *options,
                    const struct bench_sample samples[], uint64_t refused)
 {
     double per_s[ROUNDS_MAX], cycles[ROUNDS_MAX], stolen = 0;
@@ -138,7 +138,7 @@ static void report(const struct bench *bench, const struct cache_options *option
                (unsigned long long)refused, stolen * 100);
 }
 
-static int run(const struct bench *bench, const struct cache_options *options)
+static int run(const struct bench *bench, const struct bench_options *options)
 {
     struct bench_span span = {.seconds = options->seconds, .ops_max = options->requests};
     struct bench_sample samples[ROUNDS_MAX];
@@ -169,17 +169,17 @@ static int run(const struct bench *bench, const struct cache_options *options)
     return 0;
 }
 
-int cache_lookup(const struct cache_options *options)
+int cache_lookup(const struct bench_options *options)
 {
     return run(&(struct bench){.name = "lookup", .lookups = true, .body = lookup_body}, options);
 }
 
-int cache_insert(const struct cache_options *options)
+int cache_insert(const struct bench_options *options)
 {
     return run(&(struct bench){.name = "insert", .churns = true, .body = insert_body}, options);
 }
 
-int cache_mixed(const struct cache_options *options)
+int cache_mixed(const struct bench_options *options)
 {
     return run(
         &(struct bench){.name = "mixed", .lookups = true, .churns = true, .body = mixed_body},

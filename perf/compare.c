@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "perf/compare.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <string.h>
+
+#include "perf/arobench.h"
+#include "perf/fail.h"
 
 static double value_of(const struct compare_pair *pair, const struct bench_sample *sample)
 {
@@ -82,4 +87,59 @@ void compare_tell(const char *name, const struct compare_result *result, const c
                result->ratio_min, result->ratio_max, result->stolen * 100);
     printf("\"}\n");
     fflush(stdout);
+}
+
+static int unknown(const char *tool, const struct comparison list[], unsigned n, const char *name)
+{
+    fprintf(stderr, "arobench: %s compare: there is no comparison %.80s (ARO-1001)\n  try:", tool,
+            name);
+    for (unsigned i = 0; i < n; i++)
+        fprintf(stderr, " %s", list[i].name);
+    fputs("\n", stderr);
+    return ARO_BENCH_EXIT_USAGE;
+}
+
+static FILE *raw_open(const char *path)
+{
+    FILE *raw = path == NULL ? NULL : fopen(path, "we");
+
+    if (path != NULL && raw == NULL)
+        bench_fail(ARO_E_BENCH_RESOURCES, "%.300s cannot be written: %s", path, strerror(errno));
+    return raw;
+}
+
+/* False: left out, and said why. */
+static bool run_one(const struct compare *compare, const struct comparison *comparison)
+{
+    const char *lacks = comparison->lacks == NULL ? NULL : comparison->lacks();
+
+    if (lacks == NULL)
+        comparison->run(compare, comparison->name);
+    else
+        fprintf(stderr, "arobench: %s is left out: %s\n", comparison->name, lacks);
+    return lacks == NULL;
+}
+
+int compare_run(const char *tool, const struct comparison list[], unsigned n,
+                const struct bench_options *options, const struct compare *sizes)
+{
+    struct compare compare = *sizes;
+    unsigned named = 0, told = 0;
+
+    compare.rounds = options->rounds;
+    compare.raw = raw_open(options->raw);
+    bench_cpus_read(&compare.cpus);
+    bench_pin(&compare.cpus, 0);
+    for (unsigned i = 0; i < n; i++) {
+        if (options->only != NULL && strcmp(options->only, list[i].name) != 0)
+            continue;
+        named++;
+        told += run_one(&compare, &list[i]);
+    }
+    if (compare.raw != NULL && fclose(compare.raw) != 0)
+        bench_fail(ARO_E_BENCH_RESOURCES, "%.300s cannot be written: %s", options->raw,
+                   strerror(errno));
+    if (named == 0)
+        return unknown(tool, list, n, options->only);
+    return told == named ? 0 : COMPARE_EXIT_LEFT_OUT;
 }

@@ -11,11 +11,13 @@
 #include <stdio.h>
 
 #include "perf/machine.h"
+#include "perf/options.h"
 
 enum {
     COMPARE_ROUNDS_MAX = 99,
     /* of lookups before ids come again: what one sample touched is not cached for the next */
     COMPARE_SAMPLES = 16,
+    COMPARE_EXIT_LEFT_OUT = 77,
 };
 
 /* How large, and where to. Constant while comparing. */
@@ -30,6 +32,20 @@ struct compare {
     uint64_t requests; /* of the Zipf stream, all rounds together */
     uint32_t chunks;   /* whose memory is weighed */
 };
+
+/* One line of a tool's comparisons. */
+struct comparison {
+    const char *name;
+    void (*run)(const struct compare *compare, const char *name);
+    const char *(*lacks)(void); /* why this machine cannot: the line is left out; NULL: it can */
+};
+
+/*
+ * Runs list[:n], or the one that the options name, pinned. Returns the exit code; with
+ * COMPARE_EXIT_LEFT_OUT every line but those whose opponent is missing was told.
+ */
+int compare_run(const char *tool, const struct comparison list[], unsigned n,
+                const struct bench_options *options, const struct compare *sizes);
 
 /* One side measures once; the sample says how many operations it was. */
 struct compare_side {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "perf/cache_options.h"
+#include "perf/options.h"
 
 #include <getopt.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 
 enum { ENTRIES_MIN = 64, ENTRIES_MAX = 48 << 20, ROUNDS_MAX = 99 };
 
-/* An option: its letter in cache_command.takes, and its range where it is a number. */
+/* An option: its letter in bench_command.takes, and its range where it is a number. */
 static const struct rule {
     const char *name;
     int letter;
@@ -42,17 +42,32 @@ static const struct rule {
 };
 enum { RULES = sizeof(rules) / sizeof(rules[0]) };
 
-void cache_options_help(void)
+static bool is_taken(const struct bench_tool *tool, int letter)
 {
-    for (unsigned i = 0; i < RULES; i++)
-        printf("  --%-12s %-8s %s\n", rules[i].name, rules[i].value ? rules[i].value : "",
-               rules[i].means);
+    for (unsigned i = 0; i < tool->count; i++)
+        if (strchr(tool->commands[i].takes, letter) != NULL)
+            return true;
+    return false;
 }
 
-static int usage_error(const struct cache_command *command, const char *what, const char *word)
+void bench_options_help(const struct bench_tool *tool)
 {
-    fprintf(stderr, "arobench: cache %s: %s%s (ARO-1001)\n  try: arobench cache --help\n",
-            command->name, what, word);
+    for (unsigned i = 0; i < RULES; i++)
+        if (is_taken(tool, rules[i].letter))
+            printf("  --%-12s %-8s %s\n", rules[i].name, rules[i].value ? rules[i].value : "",
+                   rules[i].means);
+}
+
+/* The command line as read so far. */
+struct line {
+    const struct bench_tool *tool;
+    const struct bench_command *command;
+};
+
+static int usage_error(const struct line *line, const char *what, const char *word)
+{
+    fprintf(stderr, "arobench: %s %s: %s%s (ARO-1001)\n  try: arobench %s --help\n",
+            line->tool->name, line->command->name, what, word, line->tool->name);
     return ARO_BENCH_EXIT_USAGE;
 }
 
@@ -68,7 +83,7 @@ static int number_read(const struct rule *rule, const char *text, double *ret)
     return fraction || *ret == floor(*ret) ? 0 : -1;
 }
 
-static void number_set(struct cache_options *options, int letter, double number)
+static void number_set(struct bench_options *options, int letter, double number)
 {
     switch (letter) {
     case 'n':
@@ -105,8 +120,8 @@ static void number_set(struct cache_options *options, int letter, double number)
 }
 
 /* 0, or the exit code. */
-static int value_take(const struct cache_command *command, const struct rule *rule,
-                      struct cache_options *options)
+static int value_take(const struct line *line, const struct rule *rule,
+                      struct bench_options *options)
 {
     char what[160];
     double number;
@@ -116,12 +131,11 @@ static int value_take(const struct cache_command *command, const struct rule *ru
         options->policy = aro_policy_named(optarg);
         if (options->policy != NULL)
             return 0;
-        return usage_error(command, "--policy is s3fifo, sieve, lru or fifo, not ", optarg);
+        return usage_error(line, "--policy is s3fifo, sieve, lru or fifo, not ", optarg);
     case 'c':
         if (aro_bytes_parse(optarg, &options->capacity_bytes) == 0 && options->capacity_bytes > 0)
             return 0;
-        return usage_error(command, "--capacity wants bytes with a unit, as in 128MiB, not ",
-                           optarg);
+        return usage_error(line, "--capacity wants bytes with a unit, as in 128MiB, not ", optarg);
     case 'O':
         options->only = optarg;
         return 0;
@@ -138,15 +152,14 @@ static int value_take(const struct cache_command *command, const struct rule *ru
         snprintf(what, sizeof(what), "--%s wants a number, %.10g..%.10g, not ", rule->name,
                  rule->min, rule->max);
         if (number_read(rule, optarg, &number) != 0)
-            return usage_error(command, what, optarg);
+            return usage_error(line, what, optarg);
         number_set(options, rule->letter, number);
         return 0;
     }
 }
 
 /* Every option there is, so that one of another subcommand is told apart from none at all. */
-static int options_take(const struct cache_command *command, int argc, char **argv,
-                        struct cache_options *ret)
+static int options_take(const struct line *line, int argc, char **argv, struct bench_options *ret)
 {
     struct option names[RULES + 1] = {{NULL, 0, NULL, 0}};
     int at, failed = 0;
@@ -161,37 +174,37 @@ static int options_take(const struct cache_command *command, int argc, char **ar
         if (option == -1)
             break;
         if (option != 1)
-            return usage_error(command,
-                               "no such option, or its value is missing: ", argv[optind - 1]);
-        if (strchr(command->takes, rules[at].letter) == NULL)
-            return usage_error(command, "it has no use for --", rules[at].name);
-        failed = value_take(command, &rules[at], ret);
+            return usage_error(line, "no such option, or its value is missing: ", argv[optind - 1]);
+        if (strchr(line->command->takes, rules[at].letter) == NULL)
+            return usage_error(line, "it has no use for --", rules[at].name);
+        failed = value_take(line, &rules[at], ret);
     }
     return failed;
 }
 
-int cache_options_parse(const struct cache_command *command, int argc, char **argv,
-                        struct cache_options *ret)
+int bench_options_parse(const struct bench_tool *tool, const struct bench_command *command,
+                        int argc, char **argv, struct bench_options *ret)
 {
+    const struct line *line = &(struct line){tool, command};
     bool wants_file = strchr(command->takes, 'F') != NULL;
     struct bench_cpus cpus;
     char have[16];
     int failed;
 
     *ret = command->given;
-    failed = options_take(command, argc, argv, ret);
+    failed = options_take(line, argc, argv, ret);
     if (failed != 0)
         return failed;
     if (optind < argc - wants_file)
-        return usage_error(command, "what is meant by ", argv[optind + wants_file]);
+        return usage_error(line, "what is meant by ", argv[optind + wants_file]);
     if (ret->value_bytes == 0 && command->given.value_bytes != 0)
-        return usage_error(command, "--value-bytes must not be 0", "");
+        return usage_error(line, "--value-bytes must not be 0", "");
     if (wants_file && optind == argc)
-        return usage_error(command, "the trace file is missing", "");
+        return usage_error(line, "the trace file is missing", "");
     ret->file = wants_file ? argv[optind] : NULL;
     bench_cpus_read(&cpus);
     snprintf(have, sizeof(have), "%u", cpus.count);
     if (ret->threads > cpus.count)
-        return usage_error(command, "more threads than CPUs that may be used: ", have);
+        return usage_error(line, "more threads than CPUs that may be used: ", have);
     return -1;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The command line of `arobench cache SUBCOMMAND`. Each subcommand says which options mean
- * something to it, and what they are when they are not given.
+ * The command line of `arobench TOOL SUBCOMMAND`. Each subcommand says which options mean something
+ * to it, and what they are when they are not given.
  */
-#ifndef ARO_PERF_CACHE_OPTIONS_H
-#define ARO_PERF_CACHE_OPTIONS_H
+#ifndef ARO_PERF_OPTIONS_H
+#define ARO_PERF_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "cache/policy.h"
 
-struct cache_options {
+struct bench_options {
     uint32_t entries;
     unsigned threads;
     unsigned burst;
@@ -31,19 +31,26 @@ struct cache_options {
     bool json;
 };
 
-struct cache_command {
+struct bench_command {
     const char *name;
     const char *does;           /* for people, with the defaults */
     const char *takes;          /* the letters of its options; 'F': the name of a file */
-    struct cache_options given; /* before the command line is read */
-    int (*run)(const struct cache_options *options); /* returns the exit code */
+    struct bench_options given; /* before the command line is read */
+    int (*run)(const struct bench_options *options); /* returns the exit code */
 };
 
-/* Every option, a line each, on standard output. */
-void cache_options_help(void);
+struct bench_tool {
+    const char *name;
+    const struct bench_command *commands;
+    unsigned count;
+    const char *remark; /* the last words of its help */
+};
+
+/* Every option that a subcommand of the tool takes, a line each, on standard output. */
+void bench_options_help(const struct bench_tool *tool);
 
 /* -1: go on with *ret; else the exit code, everything is said. argv[0] is the subcommand. */
-int cache_options_parse(const struct cache_command *command, int argc, char **argv,
-                        struct cache_options *ret);
+int bench_options_parse(const struct bench_tool *tool, const struct bench_command *command,
+                        int argc, char **argv, struct bench_options *ret);
 
 #endif
