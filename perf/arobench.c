@@ -13,6 +13,7 @@ static const struct tool {
     int (*run)(int argc, char **argv);
 } tools[] = {
     {"cache", "the in-memory cache: index, eviction, memory per chunk", arobench_cache},
+    {"disk", "the disk tier: reads by an lcore's own ring, puts", arobench_disk},
 };
 enum { TOOLS = sizeof(tools) / sizeof(tools[0]) };
 

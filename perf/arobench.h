@@ -7,5 +7,7 @@ enum { ARO_BENCH_EXIT_USAGE = 2 };
 
 /* perf/cache_commands.c; argv[0] is "cache". */
 int arobench_cache(int argc, char **argv);
+/* perf/disk_commands.c; argv[0] is "disk". */
+int arobench_disk(int argc, char **argv);
 
 #endif

@@ -32,43 +32,55 @@ static void raw_write(FILE *raw, const char *name, unsigned round, const char *s
             sample->beside_per_s, sample->stolen, sample->load);
 }
 
-static double measure(const struct compare *compare, const struct compare_pair *pair,
-                      unsigned round, const char *side_name, const struct compare_side *side,
-                      double *ret_beside)
+/* What a side told, round by round. */
+struct series {
+    const struct compare_side *side;
+    const char *name;
+    double value[COMPARE_ROUNDS_MAX], beside[COMPARE_ROUNDS_MAX], cycles[COMPARE_ROUNDS_MAX];
+};
+
+static void measure(const struct compare *compare, const struct compare_pair *pair, unsigned round,
+                    struct series *series)
 {
     struct bench_sample sample;
 
-    side->measure(side->arg, &sample);
-    raw_write(compare->raw, pair->name, round, side_name, &sample);
-    *ret_beside = sample.beside_per_s;
-    return value_of(pair, &sample);
+    series->side->measure(series->side->arg, &sample);
+    raw_write(compare->raw, pair->name, round, series->name, &sample);
+    series->value[round] = value_of(pair, &sample);
+    series->beside[round] = sample.beside_per_s;
+    series->cycles[round] = bench_cycles_per_op(&sample);
 }
 
 void compare_measure(const struct compare *compare, const struct compare_pair *pair,
                      struct compare_result *ret)
 {
-    double ours[COMPARE_ROUNDS_MAX], theirs[COMPARE_ROUNDS_MAX], ratios[COMPARE_ROUNDS_MAX];
-    double our_beside[COMPARE_ROUNDS_MAX], their_beside[COMPARE_ROUNDS_MAX];
+    struct series ours = {.side = &pair->ours, .name = "ours"};
+    struct series theirs = {.side = &pair->theirs, .name = "theirs"};
+    double ratios[COMPARE_ROUNDS_MAX], cycles_ratios[COMPARE_ROUNDS_MAX];
     const unsigned rounds = compare->rounds;
     struct bench_sample all;
     struct bench_mark begin;
 
-    *ret = (struct compare_result){0};
+    *ret = (struct compare_result){.wire = pair->wire};
     bench_mark(&begin);
     for (unsigned i = 0; i < rounds; i++) {
-        ours[i] = measure(compare, pair, i, "ours", &pair->ours, &our_beside[i]);
-        theirs[i] = measure(compare, pair, i, "theirs", &pair->theirs, &their_beside[i]);
-        ratios[i] = ratio_of(pair, ours[i], theirs[i]);
+        measure(compare, pair, i, &ours);
+        measure(compare, pair, i, &theirs);
+        ratios[i] = ratio_of(pair, ours.value[i], theirs.value[i]);
+        cycles_ratios[i] = ours.cycles[i] / theirs.cycles[i];
     }
     bench_sample_take(&begin, rounds, &all);
     ret->stolen = all.stolen;
     ret->ratio = bench_median(ratios, rounds);
     ret->ratio_min = ratios[0];
     ret->ratio_max = ratios[rounds - 1];
-    ret->ours = bench_median(ours, rounds);
-    ret->theirs = bench_median(theirs, rounds);
-    ret->ours_beside = bench_median(our_beside, rounds);
-    ret->theirs_beside = bench_median(their_beside, rounds);
+    ret->ours = bench_median(ours.value, rounds);
+    ret->theirs = bench_median(theirs.value, rounds);
+    ret->ours_beside = bench_median(ours.beside, rounds);
+    ret->theirs_beside = bench_median(theirs.beside, rounds);
+    ret->ours_cycles = bench_median(ours.cycles, rounds);
+    ret->theirs_cycles = bench_median(theirs.cycles, rounds);
+    ret->cycles_ratio = bench_median(cycles_ratios, rounds);
 }
 
 void compare_tell(const char *name, const struct compare_result *result, const char *unit,
@@ -77,8 +89,9 @@ void compare_tell(const char *name, const struct compare_result *result, const c
     va_list arguments;
 
     printf("{\"name\":\"%s\",\"ours\":%.6g,\"theirs\":%.6g,\"ratio\":%.3f,\"unit\":\"%s\","
-           "\"wire\":\"memory\",\"note\":\"",
-           name, result->ours, result->theirs, result->ratio, unit);
+           "\"wire\":\"%s\",\"note\":\"",
+           name, result->ours, result->theirs, result->ratio, unit,
+           result->wire == NULL ? "memory" : result->wire);
     va_start(arguments, note);
     vprintf(note, arguments);
     va_end(arguments);

@@ -31,6 +31,11 @@ struct compare {
     uint32_t objects;  /* of the Zipf stream */
     uint64_t requests; /* of the Zipf stream, all rounds together */
     uint32_t chunks;   /* whose memory is weighed */
+    /* of disks */
+    const char *directory;
+    uint64_t file_bytes;
+    unsigned depth;
+    double seconds; /* per sample */
 };
 
 /* One line of a tool's comparisons. */
@@ -55,7 +60,8 @@ struct compare_side {
 
 struct compare_pair {
     const char *name;
-    bool by_cycles; /* cycles for each, less is better; else operations per second */
+    const char *wire; /* NULL: memory */
+    bool by_cycles;   /* cycles for each, less is better; else operations per second */
     struct compare_side ours, theirs;
 };
 
@@ -67,7 +73,9 @@ struct compare_result {
     double ours, theirs, ratio;
     double ratio_min, ratio_max; /* over the rounds */
     double ours_beside, theirs_beside;
-    double stolen; /* share of the CPUs' time, over all rounds */
+    double ours_cycles, theirs_cycles, cycles_ratio; /* of the CPU, each; ours in theirs */
+    const char *wire;                                /* NULL: memory */
+    double stolen;                                   /* share of the CPUs' time, over all rounds */
 };
 
 void compare_measure(const struct compare *compare, const struct compare_pair *pair,

@@ -11,6 +11,7 @@
 #include "control/api/units.h"
 #include "perf/arobench.h"
 #include "perf/crew.h"
+#include "perf/disk_load.h"
 
 enum { ENTRIES_MIN = 64, ENTRIES_MAX = 48 << 20, ROUNDS_MAX = 99 };
 
@@ -32,6 +33,10 @@ static const struct rule {
     {"objects", 'o', "N", "different objects that are asked for", 1, ENTRIES_MAX},
     {"alpha", 'a', "A", "the k-th most popular is asked for 1/k^A times as often", 0, 10},
     {"capacity", 'c', "BYTES", "of the cache, as in 128MiB", 0, 0},
+    {"directory", 'd', "DIR", "where a file is made, read and removed", 0, 0},
+    {"size", 'S', "BYTES", "of that file, as in 512MiB; 2MiB..4GiB", 0, 0},
+    {"chunk-bytes", 'C', "BYTES", "of each chunk, as in 64KiB; 1B..1MiB", 0, 0},
+    {"depth", 'D', "N", "reads in flight, a power of two", DISK_DEPTH_MIN, DISK_DEPTH_MAX},
     {"seconds", 's', "S", "of each round", 0.001, 3600},
     {"requests", 'q', "N", "in each round, all threads together (instead of --seconds)", 1, 1e12},
     {"rounds", 'r', "N", "of which the median is told", 1, ROUNDS_MAX},
@@ -101,6 +106,9 @@ static void number_set(struct bench_options *options, int letter, double number)
     case 'w':
         options->writes_percent = (unsigned)number;
         break;
+    case 'D':
+        options->depth = (unsigned)number;
+        break;
     case 'o':
         options->objects = (uint32_t)number;
         break;
@@ -120,6 +128,22 @@ static void number_set(struct bench_options *options, int letter, double number)
 }
 
 /* 0, or the exit code. */
+static int bytes_take(const struct line *line, const struct rule *rule, uint64_t min, uint64_t max,
+                      uint64_t *ret)
+{
+    char what[160];
+    uint64_t bytes;
+
+    if (aro_bytes_parse(optarg, &bytes) == 0 && bytes >= min && bytes <= max) {
+        *ret = bytes;
+        return 0;
+    }
+    snprintf(what, sizeof(what), "--%s wants bytes with a unit, %s, not ", rule->name,
+             strstr(rule->means, "as in"));
+    return usage_error(line, what, optarg);
+}
+
+/* 0, or the exit code. */
 static int value_take(const struct line *line, const struct rule *rule,
                       struct bench_options *options)
 {
@@ -133,9 +157,16 @@ static int value_take(const struct line *line, const struct rule *rule,
             return 0;
         return usage_error(line, "--policy is s3fifo, sieve, lru or fifo, not ", optarg);
     case 'c':
-        if (aro_bytes_parse(optarg, &options->capacity_bytes) == 0 && options->capacity_bytes > 0)
-            return 0;
-        return usage_error(line, "--capacity wants bytes with a unit, as in 128MiB, not ", optarg);
+        return bytes_take(line, rule, 1, UINT64_MAX, &options->capacity_bytes);
+    case 'S':
+        return bytes_take(line, rule, DISK_STOCK_BYTES_MIN, DISK_STOCK_BYTES_MAX,
+                          &options->size_bytes);
+    case 'C':
+        return bytes_take(line, rule, ARO_CHUNK_BYTES_MIN, ARO_CHUNK_BYTES_MAX,
+                          &options->chunk_bytes);
+    case 'd':
+        options->directory = optarg;
+        return 0;
     case 'O':
         options->only = optarg;
         return 0;
@@ -197,6 +228,8 @@ int bench_options_parse(const struct bench_tool *tool, const struct bench_comman
         return failed;
     if (optind < argc - wants_file)
         return usage_error(line, "what is meant by ", argv[optind + wants_file]);
+    if ((ret->depth & (ret->depth - 1)) != 0)
+        return usage_error(line, "--depth must be a power of two", "");
     if (ret->value_bytes == 0 && command->given.value_bytes != 0)
         return usage_error(line, "--value-bytes must not be 0", "");
     if (wants_file && optind == argc)

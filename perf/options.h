@@ -24,10 +24,14 @@ struct bench_options {
     double alpha;            /* zipf */
     uint64_t capacity_bytes; /* replay */
     const struct aro_policy_ops *policy;
-    const char *file; /* replay: the trace */
-    const char *only; /* compare; NULL: all */
-    const char *raw;  /* compare; NULL: nowhere */
-    bool quick;       /* compare */
+    const char *file;      /* replay: the trace */
+    const char *only;      /* compare; NULL: all */
+    const char *raw;       /* compare; NULL: nowhere */
+    bool quick;            /* compare */
+    const char *directory; /* disk */
+    uint64_t size_bytes;   /* disk: of the file that is read */
+    uint64_t chunk_bytes;  /* disk */
+    unsigned depth;        /* disk: reads in flight */
     bool json;
 };
 

@@ -152,4 +152,5 @@ unsigned aro_disk_in_flight(const struct aro_disk_reader *reader)
 void aro_disk_reader_stats(const struct aro_disk_reader *reader, struct aro_disk_reader_stats *ret)
 {
     *ret = reader->stats;
+    ret->enters = aro_uring_enters(reader->ring);
 }

@@ -49,6 +49,7 @@ struct aro_disk_reader_stats {
     uint64_t reads;
     uint64_t read_bytes; /* asked of the device: rounded up */
     uint64_t failures;
+    uint64_t enters; /* system calls */
     bool fixed_buffers;
     bool defer_taskrun;
 };

@@ -18,6 +18,7 @@ struct aro_uring {
     unsigned depth;
     unsigned in_flight;
     bool deferred;
+    uint64_t enters;
     uintptr_t base; /* registered memory, in pieces of PIECE_BYTES */
     size_t base_bytes;
     struct aro_threads *threads; /* instead of the ring; NULL: none */
@@ -140,6 +141,11 @@ bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused)
 bool aro_uring_deferred(const struct aro_uring *ring)
 {
     return ring->deferred;
+}
+
+uint64_t aro_uring_enters(const struct aro_uring *ring)
+{
+    return ring->enters;
 }
 
 /* One slot of the submission queue, tagged, or NULL when depth is reached. */
@@ -332,7 +338,7 @@ static bool kernel_holds_completions(const struct aro_uring *ring)
 
 int aro_uring_submit(struct aro_uring *ring)
 {
-    int result = 0;
+    int result;
 
     if (ring->threads != NULL) {
         aro_threads_submit(ring->threads);
@@ -342,6 +348,9 @@ int aro_uring_submit(struct aro_uring *ring)
         result = io_uring_submit_and_get_events(&ring->ring);
     else if (io_uring_sq_ready(&ring->ring) > 0)
         result = io_uring_submit(&ring->ring);
+    else
+        return 0;
+    ring->enters++;
     return result < 0 ? result : 0;
 }
 
@@ -385,6 +394,7 @@ int aro_uring_wait(struct aro_uring *ring)
         return 0;
     do {
         result = io_uring_submit_and_wait(&ring->ring, 1);
+        ring->enters++;
     } while (result == -EINTR);
     return result < 0 ? result : 0;
 }

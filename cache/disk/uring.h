@@ -49,6 +49,7 @@ unsigned aro_uring_queued(const struct aro_uring *ring);    /* not handed to the
 bool aro_uring_deferred(const struct aro_uring *ring);      /* DEFER_TASKRUN is in use */
 /* *ret_refused: the errno that io_uring was refused with; 0: threads were chosen. */
 bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused);
+uint64_t aro_uring_enters(const struct aro_uring *ring);    /* system calls to submit and reap */
 
 /* Queue one operation: 0, or -EAGAIN when depth is reached. */
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* arobench disk compare: which comparisons there are, and how large. */
+#include "perf/compare_disk.h"
+#include "perf/disk_commands.h"
+#include "perf/fio.h"
+
+static const struct comparison comparisons[] = {
+    {"disk.random_64k_vs_fio", compare_disk_64k, fio_lacks},
+    {"disk.random_4k_vs_fio", compare_disk_4k, fio_lacks},
+    {"disk.tmpfs_64k_vs_fio", compare_disk_tmpfs_64k, compare_disk_tmpfs_lacks},
+    {"disk.read_amplification", compare_read_amplification, NULL},
+};
+
+int disk_compare(const struct bench_options *options)
+{
+    struct compare sizes = {.directory = options->directory,
+                            .depth = options->depth,
+                            .seconds = 2,
+                            .file_bytes = 512 << 20};
+
+    if (options->quick) {
+        sizes.seconds = 0.1;
+        sizes.file_bytes = 8 << 20;
+    }
+    return compare_run("disk", comparisons, sizeof(comparisons) / sizeof(comparisons[0]), options,
+                       &sizes);
+}
