@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <liburing.h>
 
@@ -81,6 +83,30 @@ struct aro_uring *aro_uring_create(unsigned depth)
     return create(depth, plain, 1, true);
 }
 
+/*
+ * What a file cannot do without waiting, the kernel gives to threads of its own. They inherit the
+ * one CPU that an lcore is pinned to and would fight with it there: they go to all others that the
+ * kernel takes, one asked after the other, because a set with one outside our cpuset is refused.
+ */
+static void workers_elsewhere(struct aro_uring *ring)
+{
+    const int cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
+    cpu_set_t ours, one, theirs;
+
+    CPU_ZERO(&theirs);
+    if (sched_getaffinity(0, sizeof(ours), &ours) != 0)
+        return;
+    for (int cpu = 0; cpu < cpus && cpu < CPU_SETSIZE; cpu++) {
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (!CPU_ISSET(cpu, &ours) &&
+            io_uring_register_iowq_aff(&ring->ring, sizeof(one), &one) == 0)
+            CPU_SET(cpu, &theirs);
+    }
+    if (CPU_COUNT(&theirs) > 0)
+        io_uring_register_iowq_aff(&ring->ring, sizeof(theirs), &theirs);
+}
+
 struct aro_uring *aro_uring_create_lcore(unsigned depth)
 {
     static const unsigned best_first[] = {
@@ -89,7 +115,11 @@ struct aro_uring *aro_uring_create_lcore(unsigned depth)
         0,
     };
 
-    return create(depth, best_first, 3, false);
+    struct aro_uring *ring = create(depth, best_first, 3, false);
+
+    if (ring != NULL && ring->threads == NULL)
+        workers_elsewhere(ring);
+    return ring;
 }
 
 /* Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. */

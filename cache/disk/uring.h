@@ -35,7 +35,8 @@ void aro_uring_choose_threads(void);
  * NULL with errno. Where io_uring is refused, threads do its work. depth: operations in flight, a
  * power of two 8..4096. The _lcore form asks for SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, or
  * as much of it as the kernel has: completions then appear only when the owner submits. Not for a
- * thread that sleeps in epoll.
+ * thread that sleeps in epoll. Threads that the kernel makes for it stay off the CPUs that the
+ * caller is pinned to.
  */
 struct aro_uring *aro_uring_create(unsigned depth);
 struct aro_uring *aro_uring_create_lcore(unsigned depth);
@@ -49,7 +50,7 @@ unsigned aro_uring_queued(const struct aro_uring *ring);    /* not handed to the
 bool aro_uring_deferred(const struct aro_uring *ring);      /* DEFER_TASKRUN is in use */
 /* *ret_refused: the errno that io_uring was refused with; 0: threads were chosen. */
 bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused);
-uint64_t aro_uring_enters(const struct aro_uring *ring);    /* system calls to submit and reap */
+uint64_t aro_uring_enters(const struct aro_uring *ring); /* system calls to submit and reap */
 
 /* Queue one operation: 0, or -EAGAIN when depth is reached. */
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,

@@ -3,12 +3,15 @@
 
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -238,6 +241,67 @@ Test(uring, where_the_kernel_refuses_it_threads_do_the_work)
     cr_assert(refused == EPERM || refused == 0, "0 where threads were chosen");
     cr_assert_eq(aro_uring_write(ring, &write.io, fd, "hello", 6, 0), 0);
     cr_assert_eq(wait_for(ring, &write), 6);
+    aro_uring_destroy(ring);
+    close(fd);
+}
+
+static bool is_kernel_worker(const char *tid)
+{
+    char path[64], name[32] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
+    file = fopen(path, "re");
+    if (file != NULL && fgets(name, sizeof(name), file) == NULL)
+        name[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    return strncmp(name, "iou-wrk", 7) == 0;
+}
+
+/* How many threads the kernel made for our rings, and how many of them may run on cpu. */
+static int kernel_workers(int cpu, int *ret_there)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int workers = 0;
+
+    *ret_there = 0;
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        cpu_set_t allowed;
+        if (!is_kernel_worker(entry->d_name) ||
+            sched_getaffinity(atoi(entry->d_name), sizeof(allowed), &allowed) != 0)
+            continue;
+        workers++;
+        *ret_there += CPU_ISSET(cpu, &allowed) != 0;
+    }
+    closedir(dir);
+    return workers;
+}
+
+Test(uring, workers_of_the_kernel_leave_a_pinned_thread_its_cpu)
+{
+    struct outcome read = {.io.done = note};
+    struct aro_uring *ring;
+    int cpu = sched_getcpu(), fd, there;
+    cpu_set_t one;
+    char byte;
+
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        cr_skip_test("one CPU: the workers have nowhere to go");
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    fd = open("/dev/shm", O_TMPFILE | O_RDWR, 0600); /* reads of a tmpfs are the workers' */
+    if (fd < 0 || write(fd, "x", 1) != 1)
+        cr_skip_test("no tmpfs on /dev/shm");
+    ring = aro_uring_create_lcore(8);
+    cr_assert_eq(aro_uring_read(ring, &read.io, fd, &byte, 1, 0), 0);
+    cr_assert_eq(wait_for(ring, &read), 1);
+    if (kernel_workers(cpu, &there) == 0)
+        cr_skip_test("this kernel reads a tmpfs without workers");
+    cr_assert_eq(there, 0, "%d of them on CPU %d", there, cpu);
     aro_uring_destroy(ring);
     close(fd);
 }
