@@ -19,10 +19,11 @@ static const struct bench_command commands[] = {
       .depth = 32},
      disk_read},
     {"compare",
-     "beside fio on the same file, in turn (32 in flight, in /var/tmp, 7 rounds); one JSON object "
+     "beside fio on the same file, in turn (32 in flight, in /var/tmp, 15 rounds, 1 s for each "
+     "side); one JSON object "
      "per line",
-     "dDORQr",
-     {.rounds = 7, .threads = 1, .directory = "/var/tmp", .depth = 32},
+     "dDORQsr",
+     {.rounds = 15, .threads = 1, .seconds = 1, .directory = "/var/tmp", .depth = 32},
      disk_compare},
 };
 

@@ -9,13 +9,14 @@ static const struct comparison comparisons[] = {
     {"disk.random_4k_vs_fio", compare_disk_4k, fio_lacks},
     {"disk.tmpfs_64k_vs_fio", compare_disk_tmpfs_64k, compare_disk_tmpfs_lacks},
     {"disk.read_amplification", compare_read_amplification, NULL},
+    {"disk.put_vs_fio", compare_put_fio, fio_lacks},
 };
 
 int disk_compare(const struct bench_options *options)
 {
     struct compare sizes = {.directory = options->directory,
                             .depth = options->depth,
-                            .seconds = 2,
+                            .seconds = options->seconds,
                             .file_bytes = 512 << 20};
 
     if (options->quick) {

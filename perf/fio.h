@@ -18,7 +18,7 @@ struct fio_job {
     uint32_t block_bytes;
     unsigned depth;
     double seconds;           /* of reads */
-    uint64_t datasync_blocks; /* writes: an fdatasync after so many */
+    uint64_t datasync_blocks; /* writes: an fdatasync after so many, an fsync at the end */
 };
 
 struct fio_result {
