@@ -21,7 +21,8 @@
 #include "perf/folder.h"
 #include "perf/ids.h"
 
-enum { REGION_BYTES = 64 << 20, RING_DEPTH = 256, BURST = 64, CHUNK_BYTES = 64 << 10, DEPTH = 32 };
+/* Memory for chunks: what a daemon takes when nothing is configured. */
+enum { REGION_BYTES = 256 << 20, RING_DEPTH = 256, BURST = 64, CHUNK_BYTES = 64 << 10, DEPTH = 32 };
 
 /* What a daemon's control thread holds of this. */
 struct node {

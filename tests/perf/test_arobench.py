@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import statistics
 import struct
 import subprocess
@@ -28,6 +29,12 @@ COMPARISONS = {
     "cache.insert_evict_vs_rte_hash": "1/s", "cache.scaling_two_cores": "1/s",
     "cache.s3fifo_vs_lru": "1/s",
 }
+DISK_COMPARISONS = {  # unit, wire, needs fio
+    "disk.random_64k_vs_fio": ("1/s", "disk", True), "disk.random_4k_vs_fio": ("1/s", "disk", True),
+    "disk.tmpfs_64k_vs_fio": ("1/s", "tmpfs", True),
+    "disk.read_amplification": ("bytes", "disk", False),
+    "disk.put_vs_fio": ("B/s", "disk", True),
+}
 PUBLISHED = {  # policy: misses at 128, 512, 1024 MiB
     "fifo": (93403, 84025, 72140), "lru": (93374, 81722, 71704),
     "sieve": (91699, 76707, 64376), "s3fifo": (89307, 76791, 70355),
@@ -35,8 +42,9 @@ PUBLISHED = {  # policy: misses at 128, 512, 1024 MiB
 CPUS = len(os.sched_getaffinity(0))
 
 
-def run(*words):
-    return subprocess.run([AROBENCH, *map(str, words)], capture_output=True, text=True, timeout=110)
+def run(*words, **environment):
+    return subprocess.run([AROBENCH, *map(str, words)], capture_output=True, text=True, timeout=110,
+                          env={**os.environ, **environment})
 
 
 def told(*words):
@@ -106,6 +114,10 @@ class CommandLine(unittest.TestCase):
         self.refused("cache", "zipf", "--policy", "clock", why="clock")
         self.refused("cache", "replay", why="trace file is missing")
         self.refused("cache", "compare", "--only", "cache.nothing", why="cache.lookup_vs_floor")
+        self.refused("disk", why="try: arobench disk --help")
+        self.refused("disk", "raed", why="try: arobench disk read")
+        self.refused("disk", "read", "--burst", 3, why="no use for --burst")
+        self.refused("disk", "compare", "--only", "disk.none", why="disk.random_4k_vs_fio")
 
     def test_numbers_out_of_range_are_refused_with_the_range(self):
         for option, value in (("entries", 63), ("entries", "1e9"), ("burst", 65), ("burst", 0),
@@ -115,13 +127,20 @@ class CommandLine(unittest.TestCase):
         self.refused("cache", "zipf", "--value-bytes", 0, why="--value-bytes")
         self.refused("cache", "replay", "file", "--capacity", 7, why="--capacity")
         self.refused("cache", "lookup", "--threads", CPUS + 1, why=f": {CPUS}")
+        for option, value in ("size", "1MiB"), ("size", "5GiB"), ("chunk-bytes", 4096), \
+                ("chunk-bytes", "2MiB"), ("chunk-bytes", 0):
+            self.refused("disk", "read", f"--{option}", value, why=f"--{option} wants bytes")
+        self.refused("disk", "read", "--depth", 4, why="--depth wants a number")
+        self.refused("disk", "read", "--depth", 24, why="power of two")
 
     def test_help_and_version_are_answers(self):
-        for words in ("--help",), ("--version",), ("cache", "--help"), ("cache", "zipf", "--help"):
+        for words in (("--help",), ("--version",), ("cache", "--help"), ("cache", "zipf", "--help"),
+                      ("disk", "--help")):
             said = run(*words)
             self.assertEqual((said.returncode, said.stderr), (0, ""))
         for name in "lookup", "insert", "mixed", "replay", "zipf", "compare":
             self.assertIn(f"\n  {name} ", run("cache", "--help").stdout)
+        self.assertNotIn("--policy", run("disk", "--help").stdout)
 
 
 class Throughput(unittest.TestCase):
@@ -310,6 +329,74 @@ class Compare(WithFiles):
         said = run("cache", "compare", "--quick", "--raw", self.folder)
         self.assertEqual((said.returncode, said.stdout), (4, ""))
         self.assertIn("ARO-1004", said.stderr)
+
+
+class Disk(WithFiles):
+    def read(self, *words):
+        return told("disk", "read", "--directory", self.folder, "--size", "4MiB", *words)
+
+    def lines(self, *words, code=0, **environment):
+        said = run("disk", "compare", "--quick", "--directory", self.folder, *words, **environment)
+        self.assertEqual(said.returncode, code, said.stderr)
+        self.assertEqual(os.listdir(self.folder), [], "what it made is gone")
+        return [json.loads(line) for line in said.stdout.splitlines()], said.stderr
+
+    def test_as_many_chunks_as_asked_for_read_in_whole_blocks(self):
+        for length, rounded in ("4KiB", 4096), ("64KiB", 65536), ("70000B", 73728), ("1B", 4096):
+            got = self.read("--chunk-bytes", length, "--requests", 301, "--rounds", 2)
+            self.assertEqual((got["operations"], got["wrong"]), (602, 0))
+            self.assertEqual(got["read_bytes"], 602 * rounded)
+            self.assertEqual(got["delivered_bytes"], 602 * got["chunk_bytes"])
+            self.assertTrue(0 < got["per_s_min"] <= got["per_s"] <= got["per_s_max"], got)
+            for stage in "cycles", "find_cycles", "verify_cycles", "enters":
+                self.assertGreater(got[stage], 0, stage)
+            self.assertEqual(os.listdir(self.folder), [])
+
+    def test_every_depth_and_a_round_of_seconds(self):
+        for depth in 8, 64, 1024:
+            got = self.read("--depth", depth, "--chunk-bytes", "4KiB", "--requests", 3000)
+            self.assertEqual((got["operations"], got["depth"]), (15000, depth))
+        self.assertGreater(self.read("--seconds", 0.02, "--rounds", 1)["operations"], 0)
+
+    def test_a_directory_that_is_none_is_said(self):
+        said = run("disk", "read", "--directory", os.path.join(self.folder, "none"))
+        self.assertEqual((said.returncode, said.stdout), (4, ""))
+        self.assertIn("ARO-1004", said.stderr)
+
+    def judge(self, line, samples):
+        unit, wire, _ = DISK_COMPARISONS[line["name"]]
+        self.assertEqual(list(line), ["name", "ours", "theirs", "ratio", "unit", "wire", "note"])
+        self.assertEqual((line["unit"], line["wire"]), (unit, wire))
+        if unit == "bytes":
+            self.assertAlmostEqual(line["ratio"], line["theirs"] / line["ours"], places=2)
+            self.assertEqual(line["ours"], 1, line["note"])
+            return
+        sides = {side: [sample["per_s"] for sample in samples if sample["side"] == side]
+                 for side in ("ours", "theirs")}
+        self.assertEqual([len(side) for side in sides.values()], [3, 3])
+        ratios = [a / b for a, b in zip(sides["ours"], sides["theirs"])]
+        for figure, expected in (("ours", sides["ours"]), ("theirs", sides["theirs"]),
+                                 ("ratio", ratios)):
+            self.assertAlmostEqual(line[figure] / statistics.median(expected), 1, delta=0.01)
+
+    @unittest.skipIf(shutil.which("fio") is None, "fio is not installed")
+    def test_every_comparison_is_told_and_its_samples_are_kept(self):
+        with tempfile.NamedTemporaryFile() as raw:
+            lines, _ = self.lines("--rounds", 3, "--raw", raw.name)
+            kept = [json.loads(sample) for sample in raw.read().splitlines()]
+        self.assertEqual([line["name"] for line in lines], list(DISK_COMPARISONS))
+        for line in lines:
+            self.judge(line, [sample for sample in kept if sample["name"] == line["name"]])
+        for sample in kept:
+            if sample.get("side") == "theirs" and sample["name"] != "disk.put_vs_fio":
+                self.assertGreater(sample["cycles"], 0, "fio said what CPU it took")
+
+    def test_without_fio_its_lines_are_left_out_and_said(self):
+        lines, said = self.lines("--rounds", 1, code=77, PATH=self.folder)
+        without = [name for name, (_, _, fio) in DISK_COMPARISONS.items() if not fio]
+        self.assertEqual([line["name"] for line in lines], without)
+        for name in set(DISK_COMPARISONS) - set(without):
+            self.assertIn(f"{name} is left out: fio is not installed", said)
 
 
 if __name__ == "__main__":
