@@ -124,13 +124,18 @@ int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place,
     return 0;
 }
 
+/* Tells the writer which descriptors are not needed any more. */
+static void submitted_tell(struct aro_disk_reader *reader)
+{
+    uint64_t left = aro_uring_queued(reader->ring);
+
+    atomic_store_explicit(&reader->slot->submitted, reader->queued - left, memory_order_release);
+}
+
 void aro_disk_submit(struct aro_disk_reader *reader)
 {
-    uint64_t left;
-
     aro_uring_submit(reader->ring);
-    left = aro_uring_queued(reader->ring);
-    atomic_store_explicit(&reader->slot->submitted, reader->queued - left, memory_order_release);
+    submitted_tell(reader);
 }
 
 unsigned aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
@@ -141,6 +146,8 @@ unsigned aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_don
     reader->done = done;
     n = aro_uring_reap(reader->ring, max);
     reader->done = NULL;
+    if (n > 0)
+        submitted_tell(reader);
     return n;
 }
 

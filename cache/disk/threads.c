@@ -27,6 +27,8 @@ struct job {
     struct aro_io *io;
     struct job *next; /* spare, or done */
     int result;
+    bool in_flight;  /* owner */
+    uint32_t number; /* owner: how many were queued before */
 };
 
 struct aro_threads {
@@ -255,9 +257,16 @@ unsigned aro_threads_in_flight(const struct aro_threads *threads)
     return threads->in_flight;
 }
 
-unsigned aro_threads_queued(const struct aro_threads *threads)
+unsigned aro_threads_behind(const struct aro_threads *threads)
 {
-    return threads->queued - threads->released;
+    uint32_t behind = 0;
+
+    for (unsigned i = 0; threads->in_flight > 0 && i < threads->depth; i++) {
+        const struct job *job = &threads->job[i];
+        if (job->in_flight && threads->queued - job->number > behind)
+            behind = threads->queued - job->number;
+    }
+    return behind;
 }
 
 int aro_threads_queue(struct aro_threads *threads, struct aro_io *io,
@@ -270,6 +279,8 @@ int aro_threads_queue(struct aro_threads *threads, struct aro_io *io,
     threads->spare = job->next;
     job->op = *op;
     job->io = io;
+    job->in_flight = true;
+    job->number = threads->queued;
     threads->in_flight++;
     atomic_store(&threads->ring[threads->queued & (threads->depth - 1)], job);
     threads->queued++;
@@ -315,6 +326,7 @@ unsigned aro_threads_reap(struct aro_threads *threads, unsigned max)
         threads->done = job->next;
         job->next = threads->spare;
         threads->spare = job;
+        job->in_flight = false;
         threads->in_flight--;
         n++;
         job->io->done(job->io, job->result);

@@ -44,7 +44,9 @@ void aro_threads_destroy(struct aro_threads *threads);
 
 int aro_threads_fd(const struct aro_threads *threads);
 unsigned aro_threads_in_flight(const struct aro_threads *threads);
-unsigned aro_threads_queued(const struct aro_threads *threads);
+/* How many were queued since the oldest that is in flight, this one included. Looks at depth jobs.
+ */
+unsigned aro_threads_behind(const struct aro_threads *threads);
 /* 0, or -EAGAIN: depth is reached. */
 int aro_threads_queue(struct aro_threads *threads, struct aro_io *io,
                       const struct aro_threads_op *op);

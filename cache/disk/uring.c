@@ -158,7 +158,7 @@ unsigned aro_uring_in_flight(const struct aro_uring *ring)
 
 unsigned aro_uring_queued(const struct aro_uring *ring)
 {
-    return ring->threads != NULL ? aro_threads_queued(ring->threads)
+    return ring->threads != NULL ? aro_threads_behind(ring->threads)
                                  : io_uring_sq_ready(&ring->ring);
 }
 

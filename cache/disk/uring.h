@@ -46,8 +46,12 @@ void aro_uring_destroy(struct aro_uring *ring);
 /* Readable when completions wait: for the owner's epoll (which may be interrupted: EINTR). */
 int aro_uring_fd(const struct aro_uring *ring);
 unsigned aro_uring_in_flight(const struct aro_uring *ring); /* queued ones included */
-unsigned aro_uring_queued(const struct aro_uring *ring);    /* not handed to the kernel yet */
-bool aro_uring_deferred(const struct aro_uring *ring);      /* DEFER_TASKRUN is in use */
+/*
+ * Not handed to the kernel yet, which holds their files from then on. By threads: from the oldest
+ * that has not ended on, for its descriptor may be needed still.
+ */
+unsigned aro_uring_queued(const struct aro_uring *ring);
+bool aro_uring_deferred(const struct aro_uring *ring); /* DEFER_TASKRUN is in use */
 /* *ret_refused: the errno that io_uring was refused with; 0: threads were chosen. */
 bool aro_uring_is_threads(const struct aro_uring *ring, int *ret_refused);
 uint64_t aro_uring_enters(const struct aro_uring *ring); /* system calls to submit and reap */

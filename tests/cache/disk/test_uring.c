@@ -220,6 +220,29 @@ Test(uring, the_descriptor_is_readable_while_something_waits_and_quiet_after)
     aro_uring_destroy(ring);
 }
 
+Test(uring, by_threads_what_has_not_ended_may_need_its_descriptor)
+{
+    struct aro_uring *ring = aro_uring_create(8);
+    struct outcome pipe_read = {.io.done = note}, nop = {.io.done = note};
+    int refused, ends[2];
+    char byte;
+
+    if (!aro_uring_is_threads(ring, &refused))
+        cr_skip_test("the kernel holds the files of what it was given");
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(aro_uring_read(ring, &pipe_read.io, ends[0], &byte, 1, ARO_IO_HERE), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        nop.calls = 0;
+        cr_assert_eq(aro_uring_nop(ring, &nop.io), 0);
+        cr_assert_eq(wait_for(ring, &nop), 0);
+        cr_assert_eq(aro_uring_queued(ring), 1 + i, "all since the oldest, though they ended");
+    }
+    cr_assert_eq(write(ends[1], "x", 1), 1);
+    cr_assert_eq(wait_for(ring, &pipe_read), 1);
+    cr_assert_eq(aro_uring_queued(ring), 0u);
+    aro_uring_destroy(ring);
+}
+
 Test(uring, where_the_kernel_refuses_it_threads_do_the_work)
 {
     struct sock_filter filter[] = {
