@@ -44,7 +44,7 @@ KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
 KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
     "directory of the disk tier; made when its parent exists")
 KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
-    "disk space for segment files")
+    "disk space for all files of the store; never exceeded")
 KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
     "size of a new segment file")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,

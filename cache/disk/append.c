@@ -44,7 +44,8 @@ static bool is_stored(const struct aro_store *store, const struct aro_id *id, co
 
 static bool has_room(const struct aro_segment *segment, uint32_t blocks)
 {
-    return segment != NULL && segment->blocks - segment->next_block >= blocks;
+    return segment != NULL && segment->blocks - segment->next_block >= blocks &&
+           aro_budget_takes_append(segment);
 }
 
 /* Sees to it that there is, or will be, a segment with room. 0 or -errno. */
@@ -141,12 +142,12 @@ static int add_to_index(struct aro_store *store, struct aro_store_op *op)
     error = aro_places_insert(store->places, &op->id, &op->place);
     if (error != 0) {
         segment->pending.count--;
+        aro_budget_recount(segment);
         return error;
     }
-    segment->live++;
+    aro_budget_chunk_in(segment, &op->place);
     store->stats.writes++;
     store->stats.bytes_written += op->place.len_bytes;
-    store->stats.bytes_chunks_now += op->place.len_bytes;
     return 0;
 }
 
@@ -157,6 +158,7 @@ static void write_done(struct aro_io *io, int result)
     uint32_t bytes = aro_blocks(op->place.len_bytes) * ARO_BLOCK_BYTES;
 
     op->segment->writes--;
+    aro_budget_recount(op->segment);
     if (result == (int)bytes && !op->segment->failed) {
         result = add_to_index(store, op);
     } else {
@@ -188,6 +190,7 @@ static int start_write(struct aro_store *store, struct aro_store_op *op)
                                             op->place.len_bytes);
     segment->next_block += blocks;
     segment->writes++;
+    aro_budget_recount(segment);
     store->appends_waiting--;
     return 0;
 }
@@ -219,8 +222,7 @@ static void forget(struct aro_store *store, const struct aro_id *id, const struc
 
     if (aro_places_erase(store->places, id, place) != 0)
         return;
-    segment->live--;
-    store->stats.bytes_chunks_now -= place->len_bytes;
+    aro_budget_chunk_out(segment, place);
     if (aro_segment_log(segment, &record) != 0)
         store->losses++; /* gone from memory, but not for good: no sync may say so */
 }

@@ -74,7 +74,7 @@ struct aro_store {
     struct aro_segment_map map;
     struct aro_uring *ring;
     struct aro_qsbr *qsbr;
-    uint64_t size_bytes;
+    uint64_t size_bytes; /* all files together: budget.c */
     uint64_t segment_bytes;
     uint64_t chunks_max;
     uint64_t uuid_hash;
@@ -95,6 +95,9 @@ struct aro_store {
     unsigned appends_waiting; /* of those, without a place yet */
     uint64_t sequence;        /* of the last append */
     uint64_t losses;          /* the mark */
+    uint64_t bytes_tables;    /* counted for tables */
+    uint64_t bytes_left;      /* files that are nobody's any more but there */
+    uint64_t objects_coming;  /* object_adds under way */
     enum aro_cycle_step cycle;
     uint64_t cycle_cut; /* covers appends up to this sequence */
     bool cycle_queued;  /* io is in flight */
@@ -128,6 +131,22 @@ uint64_t aro_store_now_ms(void);
 /* append.c: payload writes of appends that wait for a segment; or fail them all with error. */
 void aro_append_advance(struct aro_store *store);
 void aro_append_fail_waiting(struct aro_store *store, int error);
+
+/* budget.c */
+int aro_budget_open(
+    struct aro_store *store); /* after recovery: counts what is there. 0 or -errno */
+uint64_t aro_budget_taken(const struct aro_store *store);
+uint64_t aro_budget_room(const struct aro_store *store);
+/* The longest data file that a new segment may have now; 0: none. */
+uint64_t aro_budget_segment_bytes(const struct aro_store *store);
+bool aro_budget_takes_append(const struct aro_segment *segment);
+bool aro_budget_takes_object(const struct aro_store *store);
+/* Records of the segment, or writes to it, have changed. */
+void aro_budget_recount(struct aro_segment *segment);
+/* The index knows one chunk more of this segment, or one less. */
+void aro_budget_chunk_in(struct aro_segment *segment, const struct aro_place *place);
+void aro_budget_chunk_out(struct aro_segment *segment, const struct aro_place *place);
+void aro_budget_segment_gone(struct aro_segment *segment);
 
 /* sync.c */
 void aro_cycle_advance(struct aro_store *store);

@@ -48,6 +48,7 @@ struct aro_store_op *aro_op_pop(struct aro_op_queue *queue)
 void aro_store_finish(struct aro_store *store, struct aro_store_op *op, int result)
 {
     op->result = result;
+    store->objects_coming -= op->kind == ARO_OP_OBJECT_ADD;
     aro_op_push(&store->finished, op);
 }
 
@@ -135,6 +136,10 @@ struct aro_store *aro_store_open(const struct aro_store_config *config,
     }
     if (aro_object_log_open(store, error) != 0)
         goto fail;
+    if (aro_budget_open(store) != 0) {
+        aro_error_set(error, ARO_E_STORE_IO, "cannot list the files of the store %s", config->path);
+        goto fail;
+    }
     return store;
 fail:
     free_store(store);
@@ -198,7 +203,7 @@ static void free_gone(struct aro_store *store, struct aro_segment *segment)
     while (*at != segment)
         at = &(*at)->next;
     *at = segment->next;
-    store->stats.bytes_files_now -= (uint64_t)segment->blocks * ARO_BLOCK_BYTES;
+    aro_budget_segment_gone(segment);
     store->stats.segments_now--;
     aro_segment_free(segment);
 }
@@ -303,6 +308,7 @@ void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret)
 {
     *ret = store->stats;
     ret->size_bytes = store->size_bytes;
+    ret->bytes_taken_now = aro_budget_taken(store);
     ret->chunks_now = aro_places_count(store->places);
     ret->objects_now = aro_objects_count(store->objects);
 }

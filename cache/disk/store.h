@@ -44,7 +44,7 @@ static inline uint32_t aro_blocks(uint32_t len_bytes)
 
 struct aro_store_config {
     const char *path;    /* directory; created when its parent exists */
-    uint64_t size_bytes; /* budget for segment files */
+    uint64_t size_bytes; /* budget: never exceeded by all files together (budget.c) */
     uint64_t
         segment_bytes;   /* of a new segment, 2 MiB..4 GiB; 0: 256 MiB, less when size is small */
     uint64_t chunks_max; /* index slots; 0: size_bytes / 32 KiB */
@@ -76,7 +76,8 @@ struct aro_object {
 /* Cumulative unless it says now. */
 struct aro_store_stats {
     uint64_t size_bytes;       /* budget */
-    uint64_t bytes_files_now;  /* size of all segment files */
+    uint64_t bytes_taken_now;  /* of it: all files, and what they may grow by without asking */
+    uint64_t bytes_files_now;  /* size of all data files */
     uint64_t bytes_chunks_now; /* payload that the index knows */
     uint64_t chunks_now;
     uint64_t objects_now;
@@ -160,7 +161,10 @@ uint64_t aro_store_mark(const struct aro_store *store);
  */
 int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t mark);
 
-/* Syncs, then records the object and its digest alias durably; visible at done(0). */
+/*
+ * Syncs, then records the object and its digest alias durably; visible at done(0). -ENOSPC at once:
+ * the budget has no room for its record.
+ */
 int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
                          const struct aro_object *object, uint64_t mark);
 /* Forgets an object (its chunks stay) at done(0): durable. -ENOENT at once. */

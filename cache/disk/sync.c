@@ -34,6 +34,9 @@ int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t ma
 int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
                          const struct aro_object *object, uint64_t mark)
 {
+    if (!aro_budget_takes_object(store))
+        return -ENOSPC;
+    store->objects_coming++;
     op->object = *object;
     op->object.label[sizeof(op->object.label) - 1] = '\0';
     enqueue(store, op, ARO_OP_OBJECT_ADD, mark);

@@ -110,6 +110,8 @@ int fixture_wait(struct fixture *f, struct aro_store_op *op)
         aro_uring_reap(f->ring, 64);
         if (op->store != NULL)
             aro_store_poll(f->store);
+        if (f->each != NULL)
+            f->each(f);
     }
     return op->result;
 }
@@ -172,6 +174,8 @@ void fixture_settle(struct fixture *f)
             cr_assert_eq(aro_uring_wait(f->ring), 0);
             aro_uring_reap(f->ring, 64);
             aro_store_poll(f->store);
+            if (f->each != NULL)
+                f->each(f);
             quiet = 0;
         }
     }
@@ -223,6 +227,21 @@ static struct stat status_of(const struct fixture *f, const char *name)
 uint64_t fixture_file_size(const struct fixture *f, const char *name)
 {
     return (uint64_t)status_of(f, name).st_size;
+}
+
+uint64_t fixture_disk_bytes(const struct fixture *f)
+{
+    DIR *dir = opendir(f->dir);
+    struct dirent *entry;
+    struct stat status;
+    uint64_t bytes = 0;
+
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &status, 0) == 0)
+            bytes += (uint64_t)status.st_blocks * 512;
+    closedir(dir);
+    return bytes;
 }
 
 uint64_t fixture_inode(const struct fixture *f, const char *name)
