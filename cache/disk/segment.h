@@ -72,6 +72,7 @@ struct aro_segment {
     bool named;       /* the directory entries are durable */
     bool naming;      /* a sync of the directory that covers them is in flight */
     bool failed;      /* a sync failed: payload writes in flight are lost too */
+    bool passed_over; /* keeps too much to be emptied in this round */
     bool undeleted;   /* a file of it could not be deleted */
     struct aro_records pending;
     struct aro_records batch;

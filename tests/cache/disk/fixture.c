@@ -257,6 +257,14 @@ void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_b
     cr_assert_eq(truncate(path, (off_t)size_bytes), 0);
 }
 
+void fixture_unlink(const struct fixture *f, const char *name)
+{
+    char path[512];
+
+    path_of(f, name, path);
+    cr_assert(unlink(path) == 0 || errno == ENOENT);
+}
+
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t n,
                         uint64_t offset)
 {
@@ -294,6 +302,8 @@ void fixture_copy(const struct fixture *from, struct fixture *to)
     to->config.segment_bytes = from->config.segment_bytes;
     to->config.chunks_max = from->config.chunks_max;
     to->config.fingerprint_mask = from->config.fingerprint_mask;
+    to->config.judge = from->config.judge;
+    to->config.judge_arg = to;
     snprintf(command, sizeof(command), "cp --sparse=always %s/* %s/", from->dir, to->dir);
     cr_assert_eq(system(command), 0);
 }

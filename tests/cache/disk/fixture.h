@@ -57,6 +57,7 @@ uint64_t fixture_file_size(const struct fixture *f, const char *name);
 uint64_t fixture_disk_bytes(const struct fixture *f);
 uint64_t fixture_inode(const struct fixture *f, const char *name);
 void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_bytes);
+void fixture_unlink(const struct fixture *f, const char *name); /* if it is there */
 void fixture_flip_bit(const struct fixture *f, const char *name, uint64_t bit);
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t n,
                         uint64_t offset);
