@@ -68,6 +68,7 @@ struct aro_config {
     uint64_t store_segment_bytes;
     uint64_t store_chunks_max;
     uint64_t store_io;
+    bool store_recycle;
 
     struct aro_lcore_list lcores;
     uint64_t idle;
