@@ -239,7 +239,7 @@ static json_t *store_brief(const struct aro_node *node, const struct aro_store_s
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?}", "name", node->config.store_name,
         "path", node->config.store_path, "size_bytes", integer(stats->size_bytes), "used_bytes",
-        integer(stats->bytes_files_now), "chunks", integer(stats->chunks_now), "objects",
+        integer(stats->bytes_taken_now), "chunks", integer(stats->chunks_now), "objects",
         integer(stats->objects_now), "writable", stats->writable, "direct", stats->direct, "io",
         is_threads ? "threads" : "io_uring", "io_refused", refused != 0 ? strerror(refused) : NULL);
 }

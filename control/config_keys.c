@@ -44,9 +44,11 @@ KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
 KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
     "directory of the disk tier; made when its parent exists")
 KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
-    "disk space for segment files")
+    "disk space for all files of the store; never exceeded")
 KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
     "size of a new segment file")
+KEY("store", recycle, store_recycle, CHOICE, 0, 2, "auto", RESTART,
+    "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
 KEY("store", io, store_io, STORE_IO, 0, 1, "auto", RESTART,

@@ -17,6 +17,7 @@
 #include "control/loop.h"
 #include "control/origin/resolver.h"
 #include "control/port_locks.h"
+#include "control/recycle.h"
 #include "control/rpc.h"
 #include "control/server.h"
 
@@ -44,8 +45,9 @@ struct aro_node {
     bool region_huge;
     struct aro_uring *ring;
     struct aro_cache *cache;
-    struct aro_store *store;     /* NULL: memory only */
-    struct aro_content *content; /* objects, puts, reads by control */
+    struct aro_store *store;       /* NULL: memory only */
+    struct aro_content *content;   /* objects, puts, reads by control */
+    struct aro_recycler *recycler; /* NULL: memory only */
     struct aro_dataplane_config dataplane_config;
     struct aro_dataplane *dataplane;
     struct aro_rpc *rpc;

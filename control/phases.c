@@ -232,6 +232,14 @@ static void cache_stop(struct aro_node *node)
     aro_cache_destroy(node->cache);
 }
 
+/* What an origin has can be had again; what an operator put only he has. */
+static bool recycles(const struct aro_config *config)
+{
+    if (config->store_recycle == ARO_CHOICE_AUTO)
+        return config->origins > 0;
+    return config->store_recycle == ARO_CHOICE_ON;
+}
+
 static int store_start(struct aro_node *node, struct aro_error *error)
 {
     struct aro_store_config config = {
@@ -239,6 +247,7 @@ static int store_start(struct aro_node *node, struct aro_error *error)
         .size_bytes = node->config.store_size_bytes,
         .segment_bytes = node->config.store_segment_bytes,
         .chunks_max = node->config.store_chunks_max,
+        .judge = recycles(&node->config) ? aro_recycler_judge : NULL,
         .seed = secret(),
         .ring = node->ring,
         .qsbr = aro_cache_qsbr(node->cache),
@@ -265,11 +274,16 @@ static int content_start(struct aro_node *node, struct aro_error *error)
         .seed = secret()};
 
     node->content = aro_content_create(&config);
-    return node->content != NULL ? 0 : fail_resource(error, "reading by the control thread");
+    if (node->content != NULL && node->store != NULL)
+        node->recycler = aro_recycler_create(node->content, &node->log);
+    return node->content != NULL && (node->store == NULL || node->recycler != NULL)
+               ? 0
+               : fail_resource(error, "reading by the control thread");
 }
 
 static void content_stop(struct aro_node *node)
 {
+    aro_recycler_destroy(node->recycler);
     aro_content_destroy(node->content);
 }
 
@@ -446,6 +460,8 @@ static int housekeep(struct aro_chore *chore, uint64_t now_ns)
         wish_ms = 1;
     if (node->store != NULL)
         aro_store_poll(node->store);
+    if (node->recycler != NULL && aro_recycler_turn(node->recycler))
+        wish_ms = wish_ms < 1 ? wish_ms : 1;
     if (aro_content_poll(node->content))
         wish_ms = wish_ms < 1 ? wish_ms : 1;
     aro_uring_submit(node->ring);

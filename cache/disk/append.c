@@ -36,22 +36,40 @@ static bool is_stored(const struct aro_store *store, const struct aro_id *id, co
     struct aro_place place;
 
     for (unsigned nth = 0; aro_places_find(store->places, id, nth, &place) == 0; nth++)
-        if (place.len_bytes == len_bytes &&
+        if (place.len_bytes == len_bytes && !aro_recycle_empties(store, place.segment) &&
             place.checksum == aro_place_checksum(id, place.segment, place.block, data, len_bytes))
             return true;
     return false;
 }
 
-static bool has_room(const struct aro_segment *segment, uint32_t blocks)
+static bool has_room(const struct aro_segment *segment, uint64_t blocks)
 {
-    return segment != NULL && segment->blocks - segment->next_block >= blocks;
+    return segment != NULL && segment->blocks - segment->next_block >= blocks &&
+           aro_budget_takes_append(segment);
 }
 
-/* Sees to it that there is, or will be, a segment with room. 0 or -errno. */
+static bool index_is_full(const struct aro_store *store)
+{
+    return aro_places_count(store->places) + store->appends_count - store->appends_waiting >=
+           store->chunks_max;
+}
+
+/*
+ * Sees to it that there is, or will be, a segment with room. 0; -EINPROGRESS: once another segment
+ * is emptied; or -errno.
+ */
 static int make_room(struct aro_store *store, uint32_t blocks)
 {
-    if (store->creating != NULL || has_room(store->active, blocks))
+    int no_room = aro_recycle_can_help(store) ? -EINPROGRESS : -ENOSPC;
+
+    if (index_is_full(store))
+        return no_room;
+    if (store->creating != NULL || has_room(store->active, store->recycle.owed_blocks + blocks))
         return 0;
+    if (store->recycle.step == ARO_RECYCLE_CARRYING)
+        return no_room;
+    if (store->judge != NULL && aro_budget_segment_bytes(store) == 0)
+        return no_room; /* what is left of this one is where chunks are carried to */
     if (store->active != NULL)
         aro_segment_seal(store->active);
     return aro_segment_create(store);
@@ -73,12 +91,8 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
         return -EEXIST;
     if (store->appends_count >= ARO_STORE_OPS_MAX)
         return -EAGAIN;
-    error = 0;
-    if (aro_places_count(store->places) + store->appends_count >= store->chunks_max)
-        error = -ENOSPC;
-    else if (store->appends_waiting == 0)
-        error = make_room(store, aro_blocks(len_bytes));
-    if (error != 0) {
+    error = store->appends_waiting == 0 ? make_room(store, aro_blocks(len_bytes)) : 0;
+    if (error != 0 && error != -EINPROGRESS) {
         store->stats.rejected++;
         return error;
     }
@@ -128,25 +142,21 @@ void aro_append_fail_waiting(struct aro_store *store, int error)
     }
 }
 
-/* The payload is written: from now on it can be found. */
-static int add_to_index(struct aro_store *store, struct aro_store_op *op)
+int aro_store_index_add(struct aro_store *store, struct aro_segment *segment,
+                        const struct aro_id *id, const struct aro_place *place)
 {
-    struct aro_segment *segment = op->segment;
-    struct aro_record record =
-        aro_record_make(ARO_RECORD_CHUNK, segment->number, &op->place, &op->id);
+    struct aro_record record = aro_record_make(ARO_RECORD_CHUNK, segment->number, place, id);
     int error = aro_segment_log(segment, &record);
 
     if (error != 0)
         return error;
-    error = aro_places_insert(store->places, &op->id, &op->place);
+    error = aro_places_insert(store->places, id, place);
     if (error != 0) {
         segment->pending.count--;
+        aro_budget_recount(segment);
         return error;
     }
-    segment->live++;
-    store->stats.writes++;
-    store->stats.bytes_written += op->place.len_bytes;
-    store->stats.bytes_chunks_now += op->place.len_bytes;
+    aro_budget_chunk_in(segment, place);
     return 0;
 }
 
@@ -157,8 +167,11 @@ static void write_done(struct aro_io *io, int result)
     uint32_t bytes = aro_blocks(op->place.len_bytes) * ARO_BLOCK_BYTES;
 
     op->segment->writes--;
+    aro_budget_recount(op->segment);
     if (result == (int)bytes && !op->segment->failed) {
-        result = add_to_index(store, op);
+        result = aro_store_index_add(store, op->segment, &op->id, &op->place);
+        store->stats.writes += result == 0;
+        store->stats.bytes_written += result == 0 ? op->place.len_bytes : 0;
     } else {
         result = result < 0 ? result : -EIO;
         store->stats.write_failures++;
@@ -188,6 +201,7 @@ static int start_write(struct aro_store *store, struct aro_store_op *op)
                                             op->place.len_bytes);
     segment->next_block += blocks;
     segment->writes++;
+    aro_budget_recount(segment);
     store->appends_waiting--;
     return 0;
 }
@@ -196,11 +210,15 @@ void aro_append_advance(struct aro_store *store)
 {
     struct aro_store_op *op = store->appends.head;
 
+    store->appends_stalled = false;
     for (; op != NULL && store->appends_waiting > 0; op = op->next) {
         int error;
         if (op->segment != NULL)
             continue;
         error = make_room(store, aro_blocks(op->place.len_bytes));
+        store->appends_stalled = error == -EINPROGRESS;
+        if (store->appends_stalled)
+            return;
         if (error != 0) {
             aro_append_fail_waiting(store, error);
             return;
@@ -212,15 +230,15 @@ void aro_append_advance(struct aro_store *store)
 
 /* ---- out ---- */
 
-static void forget(struct aro_store *store, const struct aro_id *id, const struct aro_place *place)
+void aro_store_forget(struct aro_store *store, const struct aro_id *id,
+                      const struct aro_place *place)
 {
     struct aro_segment *segment = aro_segment_map_find(&store->map, place->segment);
     struct aro_record record = aro_record_make(ARO_RECORD_REMOVE, place->segment, place, id);
 
     if (aro_places_erase(store->places, id, place) != 0)
         return;
-    segment->live--;
-    store->stats.bytes_chunks_now -= place->len_bytes;
+    aro_budget_chunk_out(segment, place);
     if (aro_segment_log(segment, &record) != 0)
         store->losses++; /* gone from memory, but not for good: no sync may say so */
 }
@@ -235,7 +253,7 @@ int aro_store_chunk_remove(struct aro_store *store, const struct aro_id *id)
     while (aro_places_find(store->places, id, nth, &place) == 0) {
         int error = aro_place_owner(store, &place, &owner);
         if (error == 0 && aro_id_equal(&owner, id)) {
-            forget(store, id, &place);
+            aro_store_forget(store, id, &place);
             store->stats.removed++;
             result = 0;
             continue;
@@ -257,7 +275,7 @@ void aro_store_quarantine(struct aro_store *store, const struct aro_id *id,
         return;
     for (unsigned nth = 0; aro_places_find(store->places, id, nth, &known) == 0; nth++)
         if (known.segment == place->segment && known.block == place->block) {
-            forget(store, id, &known);
+            aro_store_forget(store, id, &known);
             store->stats.quarantined++;
             store->losses++; /* a put under way may have been told -EEXIST */
             return;

@@ -33,6 +33,7 @@ int aro_segment_log(struct aro_segment *segment, const struct aro_record *record
     if (error != 0)
         return error;
     segment->pending.record[segment->pending.count++] = *record;
+    aro_budget_recount(segment);
     aro_segment_touch(segment);
     return 0;
 }
@@ -45,8 +46,7 @@ static void lose_records(struct aro_segment *segment, struct aro_records *record
         if (records->record[i].type != ARO_RECORD_CHUNK ||
             aro_places_erase(segment->store->places, &id, &place) != 0)
             continue;
-        segment->live--;
-        segment->store->stats.bytes_chunks_now -= place.len_bytes;
+        aro_budget_chunk_out(segment, &place);
     }
     records->count = 0;
 }
@@ -61,6 +61,7 @@ void aro_segment_lose(struct aro_segment *segment)
     segment->store->stats.sync_failures++;
     segment->store->stats.writable = false;
     aro_segment_seal(segment);
+    aro_budget_recount(segment);
 }
 
 void aro_segment_commit(struct aro_segment *segment)
@@ -80,6 +81,7 @@ void aro_segment_commit(struct aro_segment *segment)
                         segment->records + (uint32_t)i);
     }
     segment->step = payloads ? ARO_STEP_DATA_SYNC : ARO_STEP_TABLE_WRITE;
+    aro_budget_recount(segment);
     aro_segment_advance(segment);
 }
 
@@ -98,7 +100,8 @@ void aro_segment_commit_done(struct aro_segment *segment, int result)
     if (segment->step == ARO_STEP_TABLE_SYNC) {
         segment->batch.count = 0;
         segment->step = ARO_STEP_IDLE;
-        return;
+    } else {
+        segment->step++;
     }
-    segment->step++;
+    aro_budget_recount(segment);
 }

@@ -130,16 +130,17 @@ static void forget_files(struct aro_segment *segment)
 
 int aro_segment_create(struct aro_store *store)
 {
+    uint64_t bytes = aro_budget_segment_bytes(store);
     struct aro_segment *segment;
     int error;
 
     store->create_ms = aro_store_now_ms();
-    if (store->stats.bytes_files_now + store->segment_bytes > store->size_bytes)
+    if (bytes == 0)
         return -ENOSPC;
     segment = aro_segment_new(store, next_number(store));
     if (segment == NULL)
         return -ENOMEM;
-    segment->blocks = (uint32_t)(store->segment_bytes / ARO_BLOCK_BYTES);
+    segment->blocks = (uint32_t)(bytes / ARO_BLOCK_BYTES);
     segment->table_fd =
         openat(store->dir_fd, segment->table_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
     error = segment->table_fd < 0 ? -errno : 0;
@@ -154,7 +155,8 @@ int aro_segment_create(struct aro_store *store)
     segment->next = store->segments;
     store->segments = segment;
     store->creating = segment;
-    store->stats.bytes_files_now += store->segment_bytes;
+    store->stats.bytes_files_now += bytes;
+    aro_budget_recount(segment);
     store->stats.segments_now++;
     aro_segment_touch(segment);
     aro_segment_advance(segment);
@@ -305,6 +307,11 @@ static void segment_done(struct aro_io *io, int result)
         break;
     case ARO_STEP_CLOSE_TABLE:
         segment->table_fd = -1;
+        segment->step++;
+        break;
+    case ARO_STEP_UNLINK_DATA:
+    case ARO_STEP_UNLINK_TABLE:
+        segment->undeleted |= result != 0 && result != -ENOENT;
         segment->step++;
         break;
     default:

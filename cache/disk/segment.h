@@ -56,11 +56,13 @@ struct aro_segment {
     struct aro_segment *next_busy;
     struct aro_store *store;
     uint32_t number;
-    uint32_t blocks;     /* size of the data file */
-    uint32_t next_block; /* where the next payload goes */
-    uint32_t records;    /* in the table file: number of the next one */
-    uint64_t live;       /* chunks that the index knows */
-    unsigned writes;     /* payload writes in flight */
+    uint32_t blocks;      /* size of the data file */
+    uint32_t next_block;  /* where the next payload goes */
+    uint32_t records;     /* in the table file: number of the next one */
+    uint64_t live;        /* chunks that the index knows */
+    uint64_t live_blocks; /* what they take */
+    uint64_t table_bytes; /* counted for the table (budget.c) */
+    unsigned writes;      /* payload writes in flight */
     int data_fd;
     int table_fd;
     enum aro_segment_state state;
@@ -70,6 +72,8 @@ struct aro_segment {
     bool named;       /* the directory entries are durable */
     bool naming;      /* a sync of the directory that covers them is in flight */
     bool failed;      /* a sync failed: payload writes in flight are lost too */
+    bool passed_over; /* keeps too much to be emptied in this round */
+    bool undeleted;   /* a file of it could not be deleted */
     struct aro_records pending;
     struct aro_records batch;
     uint64_t grace_ticket;

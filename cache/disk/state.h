@@ -42,6 +42,56 @@ struct aro_op_queue {
     struct aro_store_op **tail;
 };
 
+/* Emptying a segment (recycle.c). */
+enum aro_recycle_step {
+    ARO_RECYCLE_IDLE,
+    ARO_RECYCLE_COMMITTING,
+    ARO_RECYCLE_JUDGING,
+    ARO_RECYCLE_DROPPING,
+    ARO_RECYCLE_CARRYING,
+    ARO_RECYCLE_SYNCING,
+    ARO_RECYCLE_LEAVING,
+    ARO_RECYCLE_CLOSING,
+    ARO_RECYCLE_RETIRING,
+};
+
+enum { ARO_CARRIERS = 4 };
+
+/* One chunk being copied. */
+struct aro_carrier {
+    struct aro_io io;
+    struct aro_store *store;
+    struct aro_segment *segment; /* it is written into */
+    struct aro_place place;
+    uint8_t *buffer; /* NULL, or room for the largest chunk */
+    uint32_t index;  /* of the chunk */
+    enum {
+        ARO_CARRIER_FREE,
+        ARO_CARRIER_READING,
+        ARO_CARRIER_HOLDING, /* read and right */
+        ARO_CARRIER_WRITING,
+    } step;
+    bool queued; /* io is in flight */
+};
+
+struct aro_recycle {
+    enum aro_recycle_step step;
+    struct aro_segment *segment; /* NULL: no turn */
+    struct aro_victim victim;
+    uint32_t next;        /* chunk that the step looks at */
+    uint64_t owed_blocks; /* of the active segment: appends leave them */
+    uint64_t mark;        /* before the first copy */
+    bool failed;
+    bool unreadable;  /* it failed because of a chunk of the victim */
+    bool last_resort; /* every segment keeps more than half: this one the least */
+    bool op_busy;
+    uint32_t least; /* of those passed over: number of the cheapest; 0: none */
+    uint64_t least_blocks;
+    uint64_t pause_until_ms;
+    struct aro_store_op op;
+    struct aro_carrier carrier[ARO_CARRIERS];
+};
+
 /* objects.log */
 struct aro_object_log {
     int fd;
@@ -74,10 +124,12 @@ struct aro_store {
     struct aro_segment_map map;
     struct aro_uring *ring;
     struct aro_qsbr *qsbr;
-    uint64_t size_bytes;
+    uint64_t size_bytes; /* all files together: budget.c */
     uint64_t segment_bytes;
     uint64_t chunks_max;
     uint64_t uuid_hash;
+    void (*judge)(void *arg, const struct aro_victim *victim);
+    void *judge_arg;
     int dir_fd;
     int lock_fd;
 
@@ -93,8 +145,14 @@ struct aro_store {
     struct aro_op_queue finished; /* to be told */
     unsigned appends_count;
     unsigned appends_waiting; /* of those, without a place yet */
-    uint64_t sequence;        /* of the last append */
-    uint64_t losses;          /* the mark */
+    bool appends_stalled;     /* until a segment was emptied */
+    bool closing;
+    struct aro_recycle recycle;
+    uint64_t sequence;       /* of the last append */
+    uint64_t losses;         /* the mark */
+    uint64_t bytes_tables;   /* counted for tables */
+    uint64_t bytes_left;     /* files that are nobody's any more but there */
+    uint64_t objects_coming; /* object_adds under way */
     enum aro_cycle_step cycle;
     uint64_t cycle_cut; /* covers appends up to this sequence */
     bool cycle_queued;  /* io is in flight */
@@ -123,14 +181,57 @@ void aro_store_advance(struct aro_store *store);
 void aro_store_deliver(struct aro_store *store);
 /* Something of ours must come out of the ring soon. */
 void aro_store_kick(struct aro_store *store);
+/* The same, whatever is to be done. */
+void aro_store_wake(struct aro_store *store);
 uint64_t aro_store_now_ms(void);
 
 /* append.c: payload writes of appends that wait for a segment; or fail them all with error. */
 void aro_append_advance(struct aro_store *store);
 void aro_append_fail_waiting(struct aro_store *store, int error);
+/* The payload at place is written: from now on it can be found. 0 or -errno. */
+int aro_store_index_add(struct aro_store *store, struct aro_segment *segment,
+                        const struct aro_id *id, const struct aro_place *place);
+/* No longer found; the removal waits for the next sync. */
+void aro_store_forget(struct aro_store *store, const struct aro_id *id,
+                      const struct aro_place *place);
+
+/* recycle.c */
+void aro_recycle_advance(struct aro_store *store);
+void aro_recycle_close(struct aro_store *store);
+/* The segment's files are deleted. */
+void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment *segment);
+/* Whoever finds no room may wait for some. */
+bool aro_recycle_can_help(const struct aro_store *store);
+/* It is being emptied: do not rely on what is in it. */
+bool aro_recycle_empties(const struct aro_store *store, uint32_t number);
+/* The index still knows this chunk in the segment that is being emptied. */
+bool aro_recycle_is_here(const struct aro_store *store, const struct aro_victim_chunk *chunk);
+
+/* carry.c */
+bool aro_carry_advance(struct aro_store *store); /* true: over, nothing is in flight */
+bool aro_carry_is_busy(const struct aro_store *store);
+void aro_carry_end(struct aro_store *store); /* its memory */
+
+/* budget.c */
+int aro_budget_open(
+    struct aro_store *store); /* after recovery: counts what is there. 0 or -errno */
+uint64_t aro_budget_taken(const struct aro_store *store);
+uint64_t aro_budget_room(const struct aro_store *store);
+/* The longest data file that a new segment may have now; 0: none. */
+uint64_t aro_budget_segment_bytes(const struct aro_store *store);
+bool aro_budget_takes_append(const struct aro_segment *segment);
+bool aro_budget_takes_object(const struct aro_store *store);
+/* Records of the segment, or writes to it, have changed. */
+void aro_budget_recount(struct aro_segment *segment);
+/* The index knows one chunk more of this segment, or one less. */
+void aro_budget_chunk_in(struct aro_segment *segment, const struct aro_place *place);
+void aro_budget_chunk_out(struct aro_segment *segment, const struct aro_place *place);
+void aro_budget_segment_gone(struct aro_segment *segment);
 
 /* sync.c */
 void aro_cycle_advance(struct aro_store *store);
+/* aro_store_sync from within: starts nothing yet. */
+void aro_store_sync_queue(struct aro_store *store, struct aro_store_op *op, uint64_t mark);
 
 /* object_log.c */
 int aro_object_log_open(struct aro_store *store, struct aro_error *error);

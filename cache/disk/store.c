@@ -48,6 +48,7 @@ struct aro_store_op *aro_op_pop(struct aro_op_queue *queue)
 void aro_store_finish(struct aro_store *store, struct aro_store_op *op, int result)
 {
     op->result = result;
+    store->objects_coming -= op->kind == ARO_OP_OBJECT_ADD;
     aro_op_push(&store->finished, op);
 }
 
@@ -84,6 +85,8 @@ static struct aro_store *new_store(const struct aro_store_config *config)
     memset(store, 0, sizeof(*store));
     store->ring = config->ring;
     store->qsbr = config->qsbr;
+    store->judge = config->judge;
+    store->judge_arg = config->judge_arg;
     store->size_bytes = config->size_bytes;
     store->segment_bytes = segment_bytes_of(config);
     store->chunks_max = config->chunks_max != 0 ? config->chunks_max : config->size_bytes / 32768;
@@ -108,6 +111,8 @@ static void free_store(struct aro_store *store)
     aro_places_destroy(store->places);
     free(store->map.slot);
     free(store->view.record);
+    free(store->recycle.victim.chunk);
+    aro_carry_end(store);
     if (store->dir_fd >= 0)
         close(store->dir_fd);
     if (store->lock_fd >= 0)
@@ -135,6 +140,10 @@ struct aro_store *aro_store_open(const struct aro_store_config *config,
     }
     if (aro_object_log_open(store, error) != 0)
         goto fail;
+    if (aro_budget_open(store) != 0) {
+        aro_error_set(error, ARO_E_STORE_IO, "cannot list the files of the store %s", config->path);
+        goto fail;
+    }
     return store;
 fail:
     free_store(store);
@@ -143,8 +152,8 @@ fail:
 
 static bool is_working(const struct aro_store *store)
 {
-    if (store->cycle != ARO_CYCLE_IDLE || store->nop_queued || store->creating != NULL ||
-        store->appends.head != NULL)
+    if (store->cycle != ARO_CYCLE_IDLE || store->nop_queued || aro_carry_is_busy(store) ||
+        store->creating != NULL || store->appends.head != NULL)
         return true;
     for (const struct aro_segment *s = store->busy; s != NULL; s = s->next_busy)
         if (s->step_queued)
@@ -174,6 +183,7 @@ void aro_store_close(struct aro_store *store)
 {
     if (store == NULL)
         return;
+    aro_recycle_close(store);
     run_dry(store);
     if (store->cycle == ARO_CYCLE_IDLE)
         start_cycle(store);
@@ -198,7 +208,8 @@ static void free_gone(struct aro_store *store, struct aro_segment *segment)
     while (*at != segment)
         at = &(*at)->next;
     *at = segment->next;
-    store->stats.bytes_files_now -= (uint64_t)segment->blocks * ARO_BLOCK_BYTES;
+    aro_budget_segment_gone(segment);
+    aro_recycle_segment_gone(store, segment);
     store->stats.segments_now--;
     aro_segment_free(segment);
 }
@@ -228,6 +239,7 @@ static void advance_segments(struct aro_store *store)
 void aro_store_advance(struct aro_store *store)
 {
     aro_append_advance(store);
+    aro_recycle_advance(store);
     aro_cycle_advance(store);
     advance_segments(store);
 }
@@ -243,7 +255,13 @@ void aro_store_deliver(struct aro_store *store)
 
 void aro_store_kick(struct aro_store *store)
 {
-    if (store->finished.head != NULL && !store->nop_queued)
+    if (store->finished.head != NULL)
+        aro_store_wake(store);
+}
+
+void aro_store_wake(struct aro_store *store)
+{
+    if (!store->nop_queued)
         store->nop_queued = aro_uring_nop(store->ring, &store->nop) == 0;
 }
 
@@ -303,6 +321,7 @@ void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret)
 {
     *ret = store->stats;
     ret->size_bytes = store->size_bytes;
+    ret->bytes_taken_now = aro_budget_taken(store);
     ret->chunks_now = aro_places_count(store->places);
     ret->objects_now = aro_objects_count(store->objects);
 }

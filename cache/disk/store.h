@@ -42,15 +42,44 @@ static inline uint32_t aro_blocks(uint32_t len_bytes)
     return (len_bytes + ARO_BLOCK_BYTES - 1) / ARO_BLOCK_BYTES;
 }
 
+/* What becomes of a chunk when its segment is emptied. */
+enum aro_keep {
+    ARO_KEEP_NOT,  /* goes */
+    ARO_KEEP_HOT,  /* stays while what stays is at most half of the segment */
+    ARO_KEEP_MUST, /* stays */
+};
+
+struct aro_victim_chunk {
+    struct aro_id id;
+    uint64_t checksum;
+    uint32_t block;
+    uint32_t len_bytes;
+    enum aro_keep keep; /* the owner's to set while it judges; NOT at first */
+};
+
+/* The segment to be emptied. */
+struct aro_victim {
+    uint32_t segment;
+    uint32_t count;
+    struct aro_victim_chunk *chunk; /* [:count] by block */
+    uint64_t carry_blocks_max;      /* what may stay, about */
+};
+
 struct aro_store_config {
     const char *path;    /* directory; created when its parent exists */
-    uint64_t size_bytes; /* budget for segment files */
+    uint64_t size_bytes; /* budget: never exceeded by all files together (budget.c) */
     uint64_t
         segment_bytes;   /* of a new segment, 2 MiB..4 GiB; 0: 256 MiB, less when size is small */
     uint64_t chunks_max; /* index slots; 0: size_bytes / 32 KiB */
     uint64_t seed;       /* secret: bucket hash of the index */
-    struct aro_uring *ring;    /* the writer thread's */
-    struct aro_qsbr *qsbr;     /* readers of the index and of segment descriptors report here */
+    struct aro_uring *ring; /* the writer thread's */
+    struct aro_qsbr *qsbr;  /* readers of the index and of segment descriptors report here */
+    /*
+     * The store is about to be full: judge every chunk of the victim, now or later, and then call
+     * aro_store_victim_settle or _leave. NULL: a full store refuses.
+     */
+    void (*judge)(void *arg, const struct aro_victim *victim);
+    void *judge_arg;
     uint64_t fingerprint_mask; /* 0: all bits; a test narrows it to make chunks collide */
 };
 
@@ -76,15 +105,21 @@ struct aro_object {
 /* Cumulative unless it says now. */
 struct aro_store_stats {
     uint64_t size_bytes;       /* budget */
-    uint64_t bytes_files_now;  /* size of all segment files */
+    uint64_t bytes_taken_now;  /* of it: all files, and what they may grow by without asking */
+    uint64_t bytes_files_now;  /* size of all data files */
     uint64_t bytes_chunks_now; /* payload that the index knows */
     uint64_t chunks_now;
     uint64_t objects_now;
     uint64_t segments_now;
     uint64_t bytes_written;
-    uint64_t writes;   /* chunks that came onto the disk */
-    uint64_t rejected; /* chunks that found no room: over budget, index or disk full */
-    uint64_t removed;  /* chunks, by request; nothing else but damage takes them away */
+    uint64_t writes;          /* chunks that came onto the disk */
+    uint64_t rejected;        /* chunks that found no room: over budget, index or disk full */
+    uint64_t removed;         /* chunks, by request */
+    uint64_t recycled;        /* segments emptied to make room */
+    uint64_t recycle_dropped; /* chunks of theirs that went */
+    uint64_t recycle_objects; /* objects forgotten because they were to lose a chunk */
+    uint64_t carried;         /* and that were copied, because they must stay or are hot */
+    uint64_t bytes_carried;
     uint64_t syncs;
     uint64_t sync_failures;
     uint64_t write_failures;
@@ -143,7 +178,8 @@ struct aro_store_op {
  * Writes a chunk that is not there yet. data: 4 KiB-aligned with readable padding up to the next
  * 4 KiB, stays valid until done. done(0): written and findable, not yet durable; op->place is set.
  * At once, with nothing started: -EEXIST: stored already or under way (see mark); -ENOSPC: over
- * budget, index or disk full; -EAGAIN: too many operations in flight; -EINVAL: bad length.
+ * budget, index or disk full, and no segment can be emptied (done may say so too, after a wait);
+ * -EAGAIN: too many operations in flight; -EINVAL: bad length.
  */
 int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
                      const void *data, uint32_t len_bytes);
@@ -160,7 +196,10 @@ uint64_t aro_store_mark(const struct aro_store *store);
  */
 int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t mark);
 
-/* Syncs, then records the object and its digest alias durably; visible at done(0). */
+/*
+ * Syncs, then records the object and its digest alias durably; visible at done(0). -ENOSPC at once:
+ * the budget has no room for its record.
+ */
 int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
                          const struct aro_object *object, uint64_t mark);
 /* Forgets an object (its chunks stay) at done(0): durable. -ENOENT at once. */
@@ -185,6 +224,20 @@ int aro_store_object_find(const struct aro_store *store, const struct aro_id *id
 int aro_store_digest_find(const struct aro_store *store, const struct aro_id *digest,
                           struct aro_object *ret);
 const struct aro_object *aro_store_object_at(const struct aro_store *store, uint64_t i);
+
+/*
+ * The segment whose chunks are being judged; NULL: none any more (the store is closing). While it
+ * is judged, and until it is gone, no append relies on a chunk in it (-EEXIST).
+ */
+struct aro_victim *aro_store_victim(struct aro_store *store);
+/* Would what is marked MUST so far fit? False: the owner is done with it, the store tries another.
+ */
+bool aro_store_victim_fits(struct aro_store *store);
+/* Judged. Objects that lose a chunk have been forgotten durably (but one whose manifest is here
+ * keeps that). */
+void aro_store_victim_settle(struct aro_store *store, uint64_t objects_forgotten);
+/* Not now: appends that wait fail with -ENOSPC, another attempt comes in a second. */
+void aro_store_victim_leave(struct aro_store *store);
 
 /*
  * Timers: retires empty segments, syncs what nobody asked to sync for a second, heals. Call at

@@ -25,6 +25,14 @@ static void enqueue(struct aro_store *store, struct aro_store_op *op, enum aro_s
     aro_store_kick(store);
 }
 
+void aro_store_sync_queue(struct aro_store *store, struct aro_store_op *op, uint64_t mark)
+{
+    op->store = store;
+    op->kind = ARO_OP_SYNC;
+    op->mark = mark;
+    aro_op_push(&store->waiting, op);
+}
+
 int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t mark)
 {
     enqueue(store, op, ARO_OP_SYNC, mark);
@@ -34,6 +42,9 @@ int aro_store_sync(struct aro_store *store, struct aro_store_op *op, uint64_t ma
 int aro_store_object_add(struct aro_store *store, struct aro_store_op *op,
                          const struct aro_object *object, uint64_t mark)
 {
+    if (!aro_budget_takes_object(store))
+        return -ENOSPC;
+    store->objects_coming++;
     op->object = *object;
     op->object.label[sizeof(op->object.label) - 1] = '\0';
     enqueue(store, op, ARO_OP_OBJECT_ADD, mark);
@@ -66,9 +77,13 @@ static bool begin(struct aro_store *store)
     return true;
 }
 
+/* An append that waits for room is not waited for: a sync may be what makes room. */
 static bool drain(struct aro_store *store)
 {
-    if (store->appends.head != NULL && store->appends.head->sequence <= store->cycle_cut)
+    const struct aro_store_op *first = store->appends.head;
+    bool stalled = store->appends_stalled && first != NULL && first->segment == NULL;
+
+    if (first != NULL && first->sequence <= store->cycle_cut && !stalled)
         return false;
     store->cycle = ARO_CYCLE_DIRECTORY;
     return true;

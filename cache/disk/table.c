@@ -160,8 +160,7 @@ static int index_chunks(struct aro_segment *segment, const struct table *table)
         error = aro_places_insert(store->places, &id, &place);
         if (error != 0)
             return error;
-        segment->live++;
-        store->stats.bytes_chunks_now += place.len_bytes;
+        aro_budget_chunk_in(segment, &place);
         store->stats.recovered_chunks++;
     }
     return 0;

@@ -36,6 +36,7 @@ static void open_all(struct fixture *fixture)
                                          .size_bytes = fixture->store_bytes,
                                          .segment_bytes = 2 << 20,
                                          .seed = 9,
+                                         .judge = fixture->recycling ? aro_recycler_judge : NULL,
                                          .ring = fixture->ring,
                                          .qsbr = aro_cache_qsbr(fixture->cache)};
         snprintf(path, sizeof(path), "%s/store", fixture->dir);
@@ -49,10 +50,14 @@ static void open_all(struct fixture *fixture)
                                                         .pin_bytes_max = fixture->region_bytes / 4,
                                                         .seed = 11});
     cr_assert_not_null(fixture->content);
+    if (fixture->store_bytes > 0)
+        fixture->recycler = aro_recycler_create(fixture->content, NULL);
 }
 
 static void close_all(struct fixture *fixture)
 {
+    aro_recycler_destroy(fixture->recycler);
+    fixture->recycler = NULL;
     aro_content_destroy(fixture->content);
     aro_store_close(fixture->store);
     aro_cache_destroy(fixture->cache);
@@ -98,6 +103,8 @@ void fixture_turn(struct fixture *fixture)
     aro_cache_maintain(fixture->cache, 64);
     if (fixture->store != NULL)
         aro_store_poll(fixture->store);
+    if (fixture->recycler != NULL)
+        (void)aro_recycler_turn(fixture->recycler);
     aro_content_poll(fixture->content);
     aro_uring_submit(fixture->ring);
 }

@@ -8,6 +8,7 @@
 
 #include "control/content.h"
 #include "control/put.h"
+#include "control/recycle.h"
 
 struct fixture {
     char dir[64];
@@ -18,6 +19,8 @@ struct fixture {
     struct aro_store *store; /* NULL: memory only */
     struct aro_content *content;
     uint64_t store_bytes;
+    bool recycling; /* from the next fixture_restart on */
+    struct aro_recycler *recycler;
 };
 
 /* store_bytes 0: memory only. */

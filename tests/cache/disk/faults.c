@@ -16,6 +16,14 @@ int __real_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd)
 int __real_aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd);
 int __real_aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd,
                               uint64_t offset_bytes, uint64_t len_bytes);
+int __real_aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd,
+                            const char *path);
+int __real_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
+                          uint32_t len_bytes, uint64_t offset_bytes);
+int __wrap_aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd,
+                            const char *path);
+int __wrap_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
+                          uint32_t len_bytes, uint64_t offset_bytes);
 int __wrap_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                            uint32_t len_bytes, uint64_t offset_bytes);
 int __wrap_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
@@ -30,7 +38,6 @@ struct passing {
     struct aro_io io;
     struct aro_io *owner;
     enum fault_kind kind;
-    int fd;
     int error; /* reported instead of the truth, when not 0 */
     unsigned event;
     char name[NAME_BYTES];
@@ -167,7 +174,7 @@ void faults_release(void)
         pass_on(passing, faults.hold.result);
 }
 
-static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd)
+static struct passing *start_named(struct aro_io *owner, enum fault_kind kind, const char *name)
 {
     struct passing *passing = calloc(1, sizeof(*passing));
 
@@ -175,9 +182,8 @@ static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd)
     passing->io.done = passed;
     passing->owner = owner;
     passing->kind = kind;
-    passing->fd = fd;
     passing->event = UINT32_MAX;
-    name_of(fd, passing->name);
+    snprintf(passing->name, NAME_BYTES, "%s", name);
     if (!matches(faults.order.kind, faults.order.name, passing))
         return passing;
     if (faults.order.after > 0) {
@@ -188,6 +194,14 @@ static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd)
         passing->error = faults.order.error;
     }
     return passing;
+}
+
+static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd)
+{
+    char name[NAME_BYTES];
+
+    name_of(fd, name);
+    return start_named(owner, kind, name);
 }
 
 static void note(struct passing *passing, const void *bytes, uint64_t len_bytes,
@@ -261,6 +275,28 @@ int __wrap_aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd,
     note(passing, NULL, len_bytes, offset_bytes);
     return launch(passing,
                   __real_aro_uring_allocate(ring, &passing->io, fd, offset_bytes, len_bytes));
+}
+
+int __wrap_aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_fd, const char *path)
+{
+    struct passing *passing = start_named(io, FAULT_UNLINK, path);
+
+    if (passing->error != 0)
+        return launch(passing, aro_uring_nop(ring, &passing->io));
+    note(passing, NULL, 0, 0);
+    return launch(passing, __real_aro_uring_unlink(ring, &passing->io, dir_fd, path));
+}
+
+/* Reads change nothing: they can fail, but are no events. */
+int __wrap_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
+                          uint32_t len_bytes, uint64_t offset_bytes)
+{
+    struct passing *passing = start(io, FAULT_READ, fd);
+
+    if (passing->error != 0)
+        return launch(passing, aro_uring_nop(ring, &passing->io));
+    return launch(passing,
+                  __real_aro_uring_read(ring, &passing->io, fd, buffer, len_bytes, offset_bytes));
 }
 
 /* ---- power cuts ---- */
@@ -369,8 +405,12 @@ void faults_power_cut(unsigned cut, uint32_t seed, struct fixture *to)
         if (event->started > cut || event->kind == FAULT_SYNC ||
             !name_survives(event->name, cut, names_seed))
             continue;
-        durable = event->ended != 0 && event->ended <= cut && is_durable(event, event->name, cut);
-        if (event->kind == FAULT_WRITE) {
+        durable = event->ended != 0 && event->ended <= cut &&
+                  is_durable(event, event->kind == FAULT_UNLINK ? "." : event->name, cut);
+        if (event->kind == FAULT_UNLINK) {
+            if (durable || roll(&seed, 2) == 0)
+                fixture_unlink(to, event->name);
+        } else if (event->kind == FAULT_WRITE) {
             apply_write(event, durable, &seed, to);
         } else if (durable || roll(&seed, 2) == 0) {
             fixture_write_file(to, event->name, "", 0, 0);

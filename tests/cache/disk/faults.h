@@ -15,6 +15,8 @@ enum fault_kind {
     FAULT_WRITE = 1,
     FAULT_SYNC, /* fdatasync of a file, fsync of the directory */
     FAULT_ALLOCATE,
+    FAULT_UNLINK,
+    FAULT_READ, /* of the store's own: while a segment is emptied */
 };
 
 /*

@@ -110,6 +110,8 @@ int fixture_wait(struct fixture *f, struct aro_store_op *op)
         aro_uring_reap(f->ring, 64);
         if (op->store != NULL)
             aro_store_poll(f->store);
+        if (f->each != NULL)
+            f->each(f);
     }
     return op->result;
 }
@@ -172,6 +174,8 @@ void fixture_settle(struct fixture *f)
             cr_assert_eq(aro_uring_wait(f->ring), 0);
             aro_uring_reap(f->ring, 64);
             aro_store_poll(f->store);
+            if (f->each != NULL)
+                f->each(f);
             quiet = 0;
         }
     }
@@ -225,6 +229,21 @@ uint64_t fixture_file_size(const struct fixture *f, const char *name)
     return (uint64_t)status_of(f, name).st_size;
 }
 
+uint64_t fixture_disk_bytes(const struct fixture *f)
+{
+    DIR *dir = opendir(f->dir);
+    struct dirent *entry;
+    struct stat status;
+    uint64_t bytes = 0;
+
+    cr_assert_not_null(dir);
+    while ((entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &status, 0) == 0)
+            bytes += (uint64_t)status.st_blocks * 512;
+    closedir(dir);
+    return bytes;
+}
+
 uint64_t fixture_inode(const struct fixture *f, const char *name)
 {
     return (uint64_t)status_of(f, name).st_ino;
@@ -236,6 +255,14 @@ void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_b
 
     path_of(f, name, path);
     cr_assert_eq(truncate(path, (off_t)size_bytes), 0);
+}
+
+void fixture_unlink(const struct fixture *f, const char *name)
+{
+    char path[512];
+
+    path_of(f, name, path);
+    cr_assert(unlink(path) == 0 || errno == ENOENT);
 }
 
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t n,
@@ -275,6 +302,8 @@ void fixture_copy(const struct fixture *from, struct fixture *to)
     to->config.segment_bytes = from->config.segment_bytes;
     to->config.chunks_max = from->config.chunks_max;
     to->config.fingerprint_mask = from->config.fingerprint_mask;
+    to->config.judge = from->config.judge;
+    to->config.judge_arg = to;
     snprintf(command, sizeof(command), "cp --sparse=always %s/* %s/", from->dir, to->dir);
     cr_assert_eq(system(command), 0);
 }

@@ -15,6 +15,7 @@ struct fixture {
     struct aro_uring *ring;
     struct aro_store *store;
     struct aro_error error;
+    void (*each)(struct fixture *f); /* NULL, or called after each turn of the ring */
 };
 
 /* Directory name (it does not exist yet), ring, default configuration: 16 MiB in 2 MiB segments. */
@@ -52,8 +53,11 @@ int fixture_check(struct fixture *f, uint32_t n, uint32_t len_bytes);
 
 /* File helpers; name is relative to the store. */
 uint64_t fixture_file_size(const struct fixture *f, const char *name);
+/* What the store's files take of the file system (their blocks), all together. */
+uint64_t fixture_disk_bytes(const struct fixture *f);
 uint64_t fixture_inode(const struct fixture *f, const char *name);
 void fixture_truncate(const struct fixture *f, const char *name, uint64_t size_bytes);
+void fixture_unlink(const struct fixture *f, const char *name); /* if it is there */
 void fixture_flip_bit(const struct fixture *f, const char *name, uint64_t bit);
 void fixture_write_file(const struct fixture *f, const char *name, const void *bytes, size_t n,
                         uint64_t offset);

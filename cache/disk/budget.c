@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the store's files take of its size, and what they may still come to take without asking:
+ *
+ *   data files   their whole length, from the moment they are allocated
+ *   tables       every record they hold, and those to come: the removal of each live chunk, the
+ *                record of each write in flight, and a COMMIT for every one of these
+ *   objects.log  its records, a removal for each object, and the copy that may replace the file
+ *   the rest     superblock, lock, and what stayed of files that could not be deleted
+ *
+ * each rounded up to ARO_BLOCK_BYTES per file. Only a new segment, an append and a new object make
+ * this sum grow, and each looks at the room first; so the files never exceed the size, and
+ * forgetting a chunk or an object needs no room. Writer thread.
+ */
+#include "cache/disk/state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/disk/record.h"
+
+enum {
+    FIXED_BLOCKS = 3, /* STORE and LOCK */
+    LOG_SHARE = 512,  /* one part of so many stays free for objects.log when a segment comes */
+    TABLE_SHARE = 64, /* one part of so many of a segment is left for its table */
+    RECORDS_PER_APPEND = 4,        /* chunk, removal, and a commit for each */
+    SEGMENT_BYTES_LEAST = 1 << 20, /* holds the largest chunk */
+};
+
+static uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + ARO_BLOCK_BYTES - 1) & ~(uint64_t)(ARO_BLOCK_BYTES - 1);
+}
+
+/* ---- tables ---- */
+
+static uint64_t table_bytes(const struct aro_segment *segment, unsigned more_writes)
+{
+    bool written = segment->step == ARO_STEP_TABLE_SYNC; /* the batch is among the records */
+    uint64_t records = segment->records + (written ? 0 : segment->batch.count) +
+                       2 * segment->pending.count + 2 * segment->live +
+                       (uint64_t)RECORDS_PER_APPEND * (segment->writes + more_writes);
+
+    return whole_blocks((records + 1) * ARO_RECORD_BYTES); /* a recovery may add a commit */
+}
+
+void aro_budget_recount(struct aro_segment *segment)
+{
+    uint64_t bytes = table_bytes(segment, 0);
+
+    segment->store->bytes_tables += bytes - segment->table_bytes;
+    segment->table_bytes = bytes;
+}
+
+void aro_budget_chunk_in(struct aro_segment *segment, const struct aro_place *place)
+{
+    segment->live++;
+    segment->live_blocks += aro_blocks(place->len_bytes);
+    segment->store->stats.bytes_chunks_now += place->len_bytes;
+    aro_budget_recount(segment);
+}
+
+void aro_budget_chunk_out(struct aro_segment *segment, const struct aro_place *place)
+{
+    segment->live--;
+    segment->live_blocks -= aro_blocks(place->len_bytes);
+    segment->store->stats.bytes_chunks_now -= place->len_bytes;
+    aro_budget_recount(segment);
+}
+
+void aro_budget_segment_gone(struct aro_segment *segment)
+{
+    struct aro_store *store = segment->store;
+    uint64_t data = (uint64_t)segment->blocks * ARO_BLOCK_BYTES;
+
+    store->stats.bytes_files_now -= data;
+    store->bytes_tables -= segment->table_bytes;
+    if (segment->undeleted)
+        store->bytes_left += data + segment->table_bytes;
+}
+
+/* ---- the sum ---- */
+
+static uint64_t log_bytes(const struct aro_store *store, uint64_t more_objects)
+{
+    uint64_t adds = store->objects_coming + more_objects;
+    uint64_t objects = store->objects == NULL ? 0 : aro_objects_count(store->objects);
+    uint64_t here = store->log.records + objects + 2 * adds, copy = objects + adds;
+
+    return whole_blocks(here * ARO_OBJECT_RECORD_BYTES) +
+           whole_blocks(copy * ARO_OBJECT_RECORD_BYTES) + ARO_BLOCK_BYTES; /* asked to go twice */
+}
+
+uint64_t aro_budget_taken(const struct aro_store *store)
+{
+    return store->stats.bytes_files_now + store->bytes_tables + log_bytes(store, 0) +
+           store->bytes_left + (uint64_t)FIXED_BLOCKS * ARO_BLOCK_BYTES;
+}
+
+uint64_t aro_budget_room(const struct aro_store *store)
+{
+    uint64_t taken = aro_budget_taken(store);
+
+    return taken < store->size_bytes ? store->size_bytes - taken : 0;
+}
+
+bool aro_budget_takes_append(const struct aro_segment *segment)
+{
+    return table_bytes(segment, 1) - segment->table_bytes <= aro_budget_room(segment->store);
+}
+
+bool aro_budget_takes_object(const struct aro_store *store)
+{
+    return log_bytes(store, 1) - log_bytes(store, 0) <= aro_budget_room(store);
+}
+
+uint64_t aro_budget_segment_bytes(const struct aro_store *store)
+{
+    uint64_t room = aro_budget_room(store), log = store->size_bytes / LOG_SHARE;
+    uint64_t bytes;
+
+    if (room < log)
+        return 0;
+    bytes = (room - log) / (TABLE_SHARE + 1) * TABLE_SHARE & ~(uint64_t)(ARO_BLOCK_BYTES - 1);
+    bytes = bytes < store->segment_bytes ? bytes : store->segment_bytes;
+    return bytes < SEGMENT_BYTES_LEAST ? 0 : bytes;
+}
+
+/* ---- start ---- */
+
+/* A file of a segment that was set aside. */
+static void count_if_left(struct aro_store *store, const char *name)
+{
+    struct stat status;
+    uint32_t number;
+    bool is_data;
+
+    if (aro_segment_parse_name(name, &number, &is_data) &&
+        aro_segment_map_find(&store->map, number) == NULL &&
+        fstatat(store->dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        store->bytes_left += whole_blocks((uint64_t)status.st_size);
+}
+
+int aro_budget_open(struct aro_store *store)
+{
+    int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (dir == NULL)
+        return -errno;
+    while ((entry = readdir(dir)) != NULL)
+        count_if_left(store, entry->d_name);
+    closedir(dir);
+    for (struct aro_segment *segment = store->segments; segment != NULL; segment = segment->next)
+        aro_budget_recount(segment);
+    return 0;
+}

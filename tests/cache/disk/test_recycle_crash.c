@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Power cuts all along while segments are emptied, deletions of files included: after each the
+ * store opens, and every chunk that was acknowledged and must stay is there and right.
+ */
+#include "cache/disk/store.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/cache/disk/faults.h"
+
+enum { LEN = 300000, MANY = 24, MUST = 3, STRIDE = 5 };
+
+static struct fixture f;
+static struct aro_id ids[MUST];
+static unsigned acknowledged; /* event */
+
+static void judge(void *arg, const struct aro_victim *victim)
+{
+    struct fixture *owner = arg;
+
+    for (uint32_t i = 0; i < victim->count; i++)
+        for (uint32_t n = 0; n < MUST; n++)
+            if (aro_id_equal(&victim->chunk[i].id, &ids[n]))
+                victim->chunk[i].keep = ARO_KEEP_MUST;
+    if (aro_store_victim_fits(owner->store))
+        aro_store_victim_settle(owner->store, 0);
+}
+
+static void run(void)
+{
+    for (uint32_t n = 0; n < MANY; n++) {
+        cr_assert_eq(fixture_append(&f, n, LEN), 0);
+        if (n % 2 == 0) /* the last that must stay among them */
+            cr_assert_eq(fixture_sync(&f, 0), 0);
+        if (n + 1 == MUST)
+            acknowledged = faults_events();
+    }
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+}
+
+static void check_after(unsigned cut, uint32_t seed)
+{
+    struct fixture after;
+
+    faults_power_cut(cut, seed, &after);
+    cr_assert(fixture_open(&after), "cut %u seed %u: %s", cut, seed, after.error.text);
+    for (uint32_t n = 0; n < MUST && cut >= acknowledged; n++)
+        cr_assert_eq(fixture_check(&after, n, LEN), 1, "cut %u seed %u: chunk %u", cut, seed, n);
+    fixture_end(&after);
+}
+
+Test(recycle_crash, a_power_cut_loses_nothing_that_must_stay, .timeout = 300)
+{
+    fixture_begin(&f);
+    f.config.size_bytes = 5 << 20;
+    f.config.judge = judge;
+    f.config.judge_arg = &f;
+    for (uint32_t n = 0; n < MUST; n++)
+        ids[n] = fixture_id(n, LEN);
+    cr_assert(fixture_open(&f));
+    faults_record(&f);
+    run();
+    cr_assert_geq(fixture_stats(&f).recycled, 2u);
+    cr_assert_geq(fixture_stats(&f).carried, MUST + 1u);
+    /* starts and ends in turn: an odd stride */
+    for (unsigned cut = acknowledged; cut <= faults_events(); cut += STRIDE)
+        check_after(cut, cut * 97 + 1);
+    faults_stop();
+    fixture_end(&f);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * More is put than the store holds: objects that lose a chunk are off the list before, so every one
+ * that is listed can be read back whole; what is pinned stays.
+ */
+#include <criterion/criterion.h>
+
+#include <unistd.h>
+
+#include "control/descent.h"
+#include "tests/control/fixture.h"
+
+#define MIB (UINT64_C(1) << 20)
+enum { PUTS = 30 };
+
+static struct fixture *fixture;
+static struct aro_object object[PUTS];
+static struct aro_id digest[PUTS];
+
+static void begin(void)
+{
+    fixture = fixture_create(8 * MIB, 8 * MIB + 512 * 1024);
+    fixture->recycling = true;
+    fixture_restart(fixture);
+}
+
+static void end(void)
+{
+    fixture_destroy(fixture);
+}
+
+TestSuite(recycle_objects, .init = begin, .fini = end, .timeout = 120);
+
+static int put(unsigned n, uint64_t bytes, struct aro_error *error)
+{
+    int fd = fixture_file(bytes, 0, n + 1);
+    struct aro_put_result result;
+    int failed = fixture_put(fixture, fd, &result, error);
+
+    if (failed == 0) {
+        object[n] = result.object;
+        digest[n] = fixture_file_digest(fd, bytes);
+    }
+    close(fd);
+    return failed;
+}
+
+static bool listed(unsigned n)
+{
+    struct aro_object found;
+
+    return aro_content_object_find(fixture->content, &object[n].id, ARO_KIND_OBJECT, &found) == 0;
+}
+
+/* Whatever is listed is whole and right. Returns how many of [0, count) are listed. */
+static unsigned check(unsigned count)
+{
+    unsigned n_listed = 0;
+    struct aro_id back;
+
+    for (unsigned n = 0; n < count; n++) {
+        if (!listed(n))
+            continue;
+        n_listed++;
+        cr_assert(fixture_read_back(fixture, &object[n].id, &back), "object %u is half there", n);
+        cr_assert(aro_id_equal(&back, &digest[n]));
+    }
+    return n_listed;
+}
+
+static struct aro_pin *pin(unsigned n)
+{
+    struct aro_pins *pins = aro_content_pins(fixture->content);
+    struct aro_descent *walk = aro_descent_create(fixture->content, &object[n].id, false);
+    struct aro_descent_item item;
+    struct aro_error error;
+    struct aro_pin *pin = aro_pin_begin(pins, &object[n].id, ARO_KIND_OBJECT, &error);
+    int more;
+
+    cr_assert_not_null(pin);
+    while ((more = aro_descent_next(walk, &item)) != 0) {
+        if (more == 1)
+            cr_assert_eq(aro_pin_want(pins, pin, &item.id, item.len_bytes, &error), 0);
+        fixture_turn(fixture);
+    }
+    aro_descent_destroy(walk);
+    pin->complete = true;
+    return pin;
+}
+
+static void unpin(struct aro_pin *pin)
+{
+    while (aro_pin_release(aro_content_pins(fixture->content), pin, 64))
+        ;
+}
+
+static struct aro_store_stats stats(void)
+{
+    struct aro_store_stats now;
+
+    aro_store_stats(fixture->store, &now);
+    return now;
+}
+
+Test(recycle_objects, what_is_listed_is_whole_and_what_is_pinned_stays)
+{
+    struct aro_pin *pinned;
+    struct aro_error error = {0};
+    unsigned n_listed;
+
+    cr_assert_eq(put(0, MIB, &error), 0, "%s", error.text);
+    pinned = pin(0);
+    for (unsigned n = 1; n < PUTS; n++) {
+        cr_assert_eq(put(n, MIB - n * 20000, &error), 0, "put %u: %s", n, error.text);
+        cr_assert(listed(n));
+        cr_assert(listed(0), "after put %u", n);
+        if (n % 4 == 0)
+            check(n + 1);
+    }
+    n_listed = check(PUTS);
+    cr_assert_geq(n_listed, 4u);
+    cr_assert_lt(n_listed, 12u);
+    cr_assert_geq(stats().recycled, 5u);
+    cr_assert_geq(stats().recycle_objects, PUTS - n_listed);
+    unpin(pinned);
+    fixture_restart(fixture); /* memory is empty: the disk has it all */
+    cr_assert_eq(check(PUTS), n_listed);
+    cr_assert(listed(0));
+}
+
+Test(recycle_objects, with_everything_pinned_a_put_is_refused_and_nothing_lost)
+{
+    struct aro_pin *pinned[PUTS];
+    struct aro_error error = {0};
+    unsigned n = 0;
+
+    fixture_destroy(fixture);
+    fixture = fixture_create(64 * MIB, 8 * MIB + 512 * 1024);
+    fixture->recycling = true;
+    fixture_restart(fixture);
+    for (; n < PUTS && put(n, MIB, &error) == 0; n++)
+        pinned[n] = pin(n);
+    cr_assert_lt(n, 9u);
+    cr_assert_geq(n, 6u);
+    cr_assert_eq(error.id, ARO_E_STORE_FULL, "%s", error.text);
+    cr_assert_eq(check(n), n);
+    while (n > 0)
+        unpin(pinned[--n]);
+}
+
+/* Chunks that it shares with an object already here lie in the segment that goes. */
+Test(recycle_objects, a_put_that_counts_on_chunks_already_here_keeps_them)
+{
+    struct aro_error error = {0};
+    int fd = fixture_file(MIB, 0, 1);
+    struct aro_put *again;
+    struct aro_put_result result;
+
+    cr_assert_eq(put(0, MIB, &error), 0, "%s", error.text);
+    again = fixture_put_start(fixture, fd);
+    fixture_put_until(fixture, again, MIB - 65536);
+    for (unsigned n = 1; n < 20; n++)
+        cr_assert_eq(put(n, MIB, &error), 0, "%s", error.text);
+    cr_assert_eq(fixture_put_end(fixture, again, &result, &error), 0, "%s", error.text);
+    object[0] = result.object;
+    fixture_restart(fixture);
+    cr_assert(listed(0));
+    check(20);
+    close(fd);
+}
