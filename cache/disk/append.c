@@ -84,6 +84,8 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
     if (len_bytes < ARO_CHUNK_BYTES_MIN || len_bytes > ARO_CHUNK_BYTES_MAX ||
         (uintptr_t)data % ARO_BLOCK_BYTES != 0)
         return -EINVAL;
+    if (store->recovery != NULL || store->read_only)
+        return store->read_only ? -EROFS : -EAGAIN;
     twin = under_way(store, id);
     if (twin != NULL)
         twin->shared = true;

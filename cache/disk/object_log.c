@@ -93,34 +93,6 @@ static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_
     return error;
 }
 
-/*
- * Objects whose manifest is not here are removed for good: it might come back by a put that never
- * ended, and the object with it, half.
- */
-static int drop_headless(struct aro_store *store)
-{
-    uint64_t i = 0;
-
-    while (i < aro_objects_count(store->objects)) {
-        const struct aro_object *object = aro_objects_at(store->objects, i);
-        struct aro_object_record record;
-        struct aro_place place;
-        if (aro_places_find(store->places, &object->id, 0, &place) == 0) {
-            i++;
-            continue;
-        }
-        encode(&record, object, ARO_OBJECT_REMOVE);
-        aro_store_le64(record.check, check_of(store, &record, store->log.records));
-        if (pwrite(store->log.fd, &record, sizeof(record),
-                   (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != (ssize_t)sizeof(record))
-            return -EIO;
-        store->log.records++;
-        store->stats.objects_dropped++;
-        aro_objects_remove(store->objects, &object->id);
-    }
-    return 0;
-}
-
 /* Reads, replays, cuts what follows the last good record; makes sure that all of it stays. */
 static int load(struct aro_store *store)
 {
@@ -138,11 +110,11 @@ static int load(struct aro_store *store)
     if (error == 0)
         error = replay_all(store, bytes, (size_t)status.st_size);
     free(bytes);
+    if (store->read_only)
+        return error;
     if (error == 0 &&
         ftruncate(store->log.fd, (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != 0)
         error = -errno;
-    if (error == 0)
-        error = drop_headless(store);
     if (error == 0 && (fdatasync(store->log.fd) != 0 || fsync(store->dir_fd) != 0))
         error = -errno;
     return error;
@@ -153,9 +125,13 @@ int aro_object_log_open(struct aro_store *store, struct aro_error *error)
     int result;
 
     store->log.new_fd = -1;
-    unlinkat(store->dir_fd, LOG_NAME_NEW, 0);
-    store->log.fd = openat(store->dir_fd, LOG_NAME, O_RDWR | O_CREAT | O_CLOEXEC, MODE);
+    if (!store->read_only)
+        unlinkat(store->dir_fd, LOG_NAME_NEW, 0);
+    store->log.fd = openat(store->dir_fd, LOG_NAME,
+                           (store->read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, MODE);
     result = store->log.fd < 0 ? -errno : load(store);
+    if (result == -ENOENT && store->read_only)
+        result = 0; /* a store without objects, as far as anybody can tell */
     if (result == 0)
         return 0;
     return aro_error_set(error, ARO_E_STORE_IO, "cannot read %s of the store: %s", LOG_NAME,
@@ -188,6 +164,32 @@ static void put_record(struct aro_store *store, const struct aro_object *object,
     aro_store_le64(record.check, check_of(store, &record, number));
     memcpy(store->log.buffer + store->log.buffer_bytes, &record, sizeof(record));
     store->log.buffer_bytes += sizeof(record);
+}
+
+bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigned max)
+{
+    struct aro_object_log *log = &store->log;
+
+    while (max-- > 0 && *at < aro_objects_count(store->objects)) {
+        const struct aro_object *object = aro_objects_at(store->objects, *at);
+        struct aro_place place;
+        uint8_t *buffer;
+        if (aro_places_find(store->places, &object->id, 0, &place) == 0) {
+            (*at)++;
+            continue;
+        }
+        buffer = realloc(log->buffer, log->buffer_bytes + sizeof(struct aro_object_record));
+        if (buffer == NULL)
+            return true; /* again, when there is memory */
+        log->buffer = buffer;
+        if (log->buffer_bytes == 0)
+            log->records_after = log->records;
+        if (!store->read_only)
+            put_record(store, object, ARO_OBJECT_REMOVE, log->records_after++);
+        store->stats.objects_dropped++;
+        aro_objects_remove(store->objects, &object->id);
+    }
+    return *at < aro_objects_count(store->objects);
 }
 
 static size_t count_ops(const struct aro_store *store)

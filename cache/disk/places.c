@@ -357,6 +357,15 @@ int aro_places_insert(struct aro_places *places, const struct aro_id *id,
     return 0;
 }
 
+void aro_places_prefetch(const struct aro_places *places, const struct aro_id *id)
+{
+    struct key key = key_of(places, id);
+    const struct bucket *home = &places->bucket[key.home];
+
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch((const char *)home + sizeof(*home) / 2, 1);
+}
+
 static bool erase_from(struct bucket *bucket, const struct words *words)
 {
     for (unsigned i = 0; i < SLOTS; i++) {

@@ -46,6 +46,8 @@ int aro_places_insert(struct aro_places *places, const struct aro_id *id,
 /* Writer. Erases what stands for id at exactly this place. 0 or -ENOENT. */
 int aro_places_erase(struct aro_places *places, const struct aro_id *id,
                      const struct aro_place *place);
+/* Writer. Soon id is inserted: has its bucket come from memory meanwhile. */
+void aro_places_prefetch(const struct aro_places *places, const struct aro_id *id);
 uint64_t aro_places_count(const struct aro_places *places);
 /* How many of them are not at home: of what a lookup finds, this part takes a second bucket. */
 uint64_t aro_places_away(const struct aro_places *places);

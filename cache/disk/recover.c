@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Start: finds the segments, has each table checked (table.c), rebuilds the index, and decides
- * which segment goes on taking appends. Synchronous.
+ * Start: finds the segments, and reserves memory for what they hold - then the store is open, and
+ * readers may come. The rest is done in turns: each segment is scanned (scan.c), the youngest
+ * first, two at a time so that one is read while the other goes into the index; then the objects
+ * whose manifest is nowhere are removed. When that is durable the index is whole, and writes begin.
+ *
+ * Any order of segments is right: whatever a record says is about its own segment.
  */
 #include "cache/disk/state.h"
 
@@ -11,9 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/disk/scan.h"
+
 enum {
-    BLOCKS_MAX = 1u << 20,   /* 4 GiB: what the index can name */
     SEGMENTS_MAX = 1u << 24, /* bounds the map */
+    SCANS = 2,
+    OBJECTS_PER_TURN = 1024,
+    RETRY_MS = 1000, /* after a removal of objects could not be written */
 };
 
 struct found {
@@ -22,15 +30,22 @@ struct found {
     bool data;
 };
 
-struct recovery {
+enum phase { PHASE_SEGMENTS, PHASE_OBJECTS, PHASE_LOG_WRITE, PHASE_LOG_SYNC };
+
+struct aro_recovery {
     struct aro_store *store;
-    struct found *found;
+    struct found *found; /* by number */
     size_t count;
-    uint64_t bytes_done; /* of tables */
-    uint64_t bytes_total;
-    void (*progress)(void *arg, uint64_t done, uint64_t total);
-    void *arg;
-    uint8_t *payload; /* room for the largest chunk */
+    size_t left;               /* of those found: not begun */
+    struct aro_segment **last; /* the end of the store's list */
+    struct aro_scan scan[SCANS];
+    enum phase phase;
+    uint64_t object;   /* looked at so far */
+    bool unreadable;   /* a table could not be read: nobody knows what it names */
+    bool waiting;      /* io is in flight */
+    uint64_t tried_ms; /* to write the log */
+    uint64_t began_ms;
+    struct aro_io io;
 };
 
 /* ---- what is there ---- */
@@ -42,7 +57,7 @@ static int by_number(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static int note_file(struct recovery *recovery, uint32_t number, bool is_data)
+static int note_file(struct aro_recovery *recovery, uint32_t number, bool is_data)
 {
     struct found *found =
         realloc(recovery->found, (recovery->count + 1) * sizeof(*recovery->found));
@@ -55,7 +70,7 @@ static int note_file(struct recovery *recovery, uint32_t number, bool is_data)
 }
 
 /* One entry per file becomes one per segment. */
-static void merge(struct recovery *recovery)
+static void merge(struct aro_recovery *recovery)
 {
     size_t kept = 0;
 
@@ -73,7 +88,7 @@ static void merge(struct recovery *recovery)
     recovery->count = kept + 1;
 }
 
-static int look_around(struct recovery *recovery)
+static int look_around(struct aro_recovery *recovery)
 {
     struct aro_store *store = recovery->store;
     int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -91,7 +106,7 @@ static int look_around(struct recovery *recovery)
             continue;
         error = note_file(recovery, number, is_data);
         if (!is_data && fstatat(store->dir_fd, entry->d_name, &status, 0) == 0)
-            recovery->bytes_total += (uint64_t)status.st_size;
+            store->stats.recovery_bytes += (uint64_t)status.st_size;
     }
     closedir(dir);
     merge(recovery);
@@ -99,7 +114,7 @@ static int look_around(struct recovery *recovery)
 }
 
 /* The numbers of all segments, each in a slot of its own; reserved even when one is set aside. */
-static bool reserve_numbers(struct aro_segment_map *map, const struct recovery *recovery)
+static bool reserve_numbers(struct aro_segment_map *map, const struct aro_recovery *recovery)
 {
     for (size_t i = 0; i < recovery->count; i++) {
         uint32_t number = recovery->found[i].number;
@@ -112,10 +127,10 @@ static bool reserve_numbers(struct aro_segment_map *map, const struct recovery *
 }
 
 /* Room for all that is there, whatever the configuration now says. */
-static int make_room(struct recovery *recovery, const struct aro_store_config *config)
+static int make_room(struct aro_recovery *recovery, const struct aro_store_config *config)
 {
     struct aro_store *store = recovery->store;
-    uint64_t records = recovery->bytes_total / ARO_RECORD_BYTES;
+    uint64_t records = store->stats.recovery_bytes / ARO_RECORD_BYTES;
     uint64_t mask = config->fingerprint_mask == 0 ? UINT64_MAX : config->fingerprint_mask;
     uint64_t segments = store->size_bytes / store->segment_bytes + recovery->count + 4;
     bool reserved = false;
@@ -140,89 +155,200 @@ static int make_room(struct recovery *recovery, const struct aro_store_config *c
 
 /* ---- each segment ---- */
 
-/* Both files are there. */
-static int load_segment(struct recovery *recovery, struct aro_segment *segment)
+/* Out of the list: nobody but us knows it yet. */
+static void unlink_segment(struct aro_recovery *recovery, struct aro_segment *segment)
+{
+    struct aro_segment **at = &recovery->store->segments;
+
+    while (*at != segment)
+        at = &(*at)->next;
+    *at = segment->next;
+    if (recovery->last == &segment->next)
+        recovery->last = at;
+    aro_segment_free(segment);
+}
+
+/* Set aside: its files and its number stay as they are. error 0: one of the files is missing. */
+static void lose(struct aro_recovery *recovery, uint32_t number, int error)
 {
     struct aro_store *store = recovery->store;
-    struct stat data, table;
-    int error;
+    struct aro_lost *grown = realloc(store->lost, (store->losts + 1) * sizeof(*grown));
 
-    segment->table_fd = openat(store->dir_fd, segment->table_name, O_RDWR | O_CLOEXEC);
-    if (segment->table_fd < 0)
-        return -errno;
-    segment->data_fd = aro_segment_open_data(segment, 0);
-    if (segment->data_fd < 0)
-        return segment->data_fd;
-    if (fstat(segment->data_fd, &data) != 0 || fstat(segment->table_fd, &table) != 0)
-        return -errno;
-    if ((uint64_t)data.st_size / ARO_BLOCK_BYTES > BLOCKS_MAX)
-        return -EFBIG;
-    segment->blocks = (uint32_t)((uint64_t)data.st_size / ARO_BLOCK_BYTES);
-    segment->state = ARO_SEGMENT_SEALED;
-    segment->named = true;
-    error = aro_table_recover(segment, recovery->payload);
-    if (error != 0)
-        return error;
-    recovery->bytes_done += (uint64_t)table.st_size;
-    if (recovery->progress != NULL)
-        recovery->progress(recovery->arg, recovery->bytes_done, recovery->bytes_total);
-    store->stats.bytes_files_now += (uint64_t)data.st_size;
-    return 0;
+    store->stats.recovered_lost++;
+    recovery->unreadable |= error != 0;
+    if (grown == NULL)
+        return;
+    store->lost = grown;
+    grown[store->losts++] = (struct aro_lost){.number = number, .error = error};
+}
+
+static void scan_fail(struct aro_recovery *recovery, struct aro_scan *scan, int error)
+{
+    struct aro_segment *segment = scan->segment;
+
+    lose(recovery, segment->number, error);
+    recovery->store->stats.recovered_segments++;
+    recovery->store->stats.recovered_bytes += scan->file_bytes;
+    aro_scan_end(scan);
+    if (scan->live == 0) /* else chunks of it are known: it stays for them */
+        unlink_segment(recovery, segment);
 }
 
 /*
- * One of the two files is missing. Data comes last when a segment is created and goes first when it
- * is retired, so a table alone in which every chunk was removed is debris. Anything else is damage:
- * it stays, aside and counted.
+ * Data comes last when a segment is created and goes first when it is retired, so a table alone in
+ * which every chunk was removed is debris. Anything else is damage: it stays, aside and counted.
  */
-static int judge_remains(struct recovery *recovery, struct aro_segment *segment, bool has_table)
+static void judge_remains(struct aro_recovery *recovery, struct aro_scan *scan)
 {
+    struct aro_segment *segment = scan->segment;
     struct aro_store *store = recovery->store;
-    uint64_t live = 1;
-    int error = 0;
 
-    if (has_table) {
-        segment->table_fd = openat(store->dir_fd, segment->table_name, O_RDWR | O_CLOEXEC);
-        if (segment->table_fd < 0)
-            return -errno;
-        segment->blocks = BLOCKS_MAX;
-        error = aro_table_count(segment, &live);
-    }
-    if (error != 0)
-        return error;
-    if (live > 0)
-        store->stats.recovered_lost++;
-    else
+    if (scan->live > 0)
+        lose(recovery, segment->number, 0);
+    else if (!store->read_only)
         unlinkat(store->dir_fd, segment->table_name, 0);
-    return 0;
+    unlink_segment(recovery, segment);
 }
 
-static int recover_segment(struct recovery *recovery, const struct found *found)
+static void scan_over(struct aro_recovery *recovery, struct aro_scan *scan)
 {
     struct aro_store *store = recovery->store;
+
+    store->stats.recovered_segments++;
+    store->stats.recovered_bytes += scan->file_bytes;
+    store->stats.recovered_torn += scan->table.torn;
+    if (scan->alone)
+        judge_remains(recovery, scan);
+    else
+        aro_segment_touch(scan->segment); /* nothing live in it? then it retires */
+    aro_scan_end(scan);
+}
+
+/* The next segment of those found, into the list and under way. */
+static void scan_next(struct aro_recovery *recovery, struct aro_scan *scan)
+{
+    const struct found *found = &recovery->found[--recovery->left];
     struct aro_segment *segment;
     int error;
 
-    store->last_number = found->number;
-    segment = aro_segment_new(store, found->number);
-    if (segment == NULL)
-        return -ENOMEM;
-    if (!found->data || !found->table) {
-        error = judge_remains(recovery, segment, found->table);
-        aro_segment_free(segment);
-        return error;
+    if (!found->table) { /* the data cannot be read back */
+        recovery->store->stats.recovered_segments++;
+        lose(recovery, found->number, 0);
+        return;
     }
-    error = load_segment(recovery, segment);
-    if (error != 0) {
-        aro_segment_free(segment);
-        return error;
+    segment = aro_segment_new(recovery->store, found->number);
+    if (segment == NULL) {
+        lose(recovery, found->number, -ENOMEM);
+        return;
     }
-    segment->next = store->segments;
-    store->segments = segment;
-    store->stats.segments_now++;
-    aro_segment_map_add(&store->map, segment);
-    aro_segment_touch(segment); /* nothing live in it? then it retires */
-    return 0;
+    *recovery->last = segment;
+    recovery->last = &segment->next;
+    error = aro_scan_begin(scan, segment, !found->data);
+    if (error != 0)
+        scan_fail(recovery, scan, error);
+}
+
+/* Returns whether there is more to do at once. */
+static bool scan_on(struct aro_recovery *recovery, struct aro_scan *scan)
+{
+    int more;
+
+    if (scan->step == ARO_SCAN_FREE) {
+        if (recovery->left == 0)
+            return false;
+        scan_next(recovery, scan);
+        return true;
+    }
+    more = aro_scan_turn(scan);
+    if (more < 0)
+        scan_fail(recovery, scan, more);
+    else if (scan->step == ARO_SCAN_OVER)
+        scan_over(recovery, scan);
+    return more != 0 || scan->step == ARO_SCAN_FREE;
+}
+
+static bool segments_on(struct aro_recovery *recovery)
+{
+    bool more = false, busy = false;
+
+    for (unsigned i = 0; i < SCANS; i++) {
+        more |= scan_on(recovery, &recovery->scan[i]);
+        busy |= recovery->scan[i].step != ARO_SCAN_FREE;
+    }
+    if (!busy && recovery->left == 0)
+        recovery->phase = PHASE_OBJECTS;
+    return more || !busy;
+}
+
+/* ---- objects ---- */
+
+/*
+ * Objects whose manifest is not here are removed for good before any write: it might come back by a
+ * put that never ended, and the object with it, half. Not when a table could not be read: perhaps
+ * it names them, and the next start can read it.
+ */
+static bool objects_on(struct aro_recovery *recovery)
+{
+    struct aro_store *store = recovery->store;
+
+    if (!recovery->unreadable &&
+        aro_object_log_drop_headless(store, &recovery->object, OBJECTS_PER_TURN))
+        return true;
+    recovery->phase = PHASE_LOG_WRITE;
+    return true;
+}
+
+static void log_done(struct aro_io *io, int result)
+{
+    struct aro_recovery *recovery = ARO_IO_OWNER(io, struct aro_recovery, io);
+    struct aro_store *store = recovery->store;
+
+    recovery->waiting = false;
+    if (recovery->phase == PHASE_LOG_WRITE && result == (int)store->log.buffer_bytes) {
+        recovery->phase = PHASE_LOG_SYNC;
+        return;
+    }
+    if (recovery->phase == PHASE_LOG_SYNC && result == 0) {
+        aro_object_log_settle(store, 0);
+        recovery->tried_ms = 0;
+        store->stats.writable = true;
+        return;
+    }
+    recovery->phase = PHASE_LOG_WRITE; /* both again, later: until then nothing is written */
+    recovery->tried_ms = aro_store_now_ms();
+    store->stats.writable = false;
+    store->stats.sync_failures++;
+}
+
+/* False while the removals are on their way. */
+static bool log_is_settled(struct aro_recovery *recovery)
+{
+    struct aro_store *store = recovery->store;
+
+    if (store->log.buffer_bytes == 0)
+        return true;
+    if (recovery->waiting || aro_store_now_ms() - recovery->tried_ms < RETRY_MS)
+        return false;
+    recovery->io.done = log_done;
+    if (recovery->phase == PHASE_LOG_WRITE)
+        recovery->waiting = aro_object_log_write(store, &recovery->io) == 0;
+    else
+        recovery->waiting = aro_object_log_sync(store, &recovery->io) == 0;
+    return false;
+}
+
+/* ---- the whole ---- */
+
+/* What the files take, those set aside included. False: they cannot be listed now. */
+static bool budget_is_known(struct aro_recovery *recovery)
+{
+    struct aro_store *store = recovery->store;
+
+    if (aro_store_now_ms() - recovery->tried_ms < RETRY_MS)
+        return false;
+    store->stats.writable = aro_budget_open(store) == 0;
+    recovery->tried_ms = store->stats.writable ? 0 : aro_store_now_ms();
+    return store->stats.writable;
 }
 
 /* The youngest goes on where it stopped. */
@@ -236,33 +362,82 @@ static void choose_active(struct aro_store *store)
     store->active = segment;
 }
 
-static int recover(struct recovery *recovery, const struct aro_store_config *config)
+static void end(struct aro_recovery *recovery)
 {
     struct aro_store *store = recovery->store;
-    int error = look_around(recovery);
 
-    if (error == 0)
-        error = make_room(recovery, config);
-    for (size_t i = 0; i < recovery->count && error == 0; i++)
-        error = recover_segment(recovery, &recovery->found[i]);
-    if (error == 0)
-        choose_active(store);
-    return error;
+    for (unsigned i = 0; i < SCANS; i++) {
+        aro_scan_end(&recovery->scan[i]);
+        free(recovery->scan[i].payload);
+    }
+    free(recovery->found);
+    free(recovery);
+    store->recovery = NULL;
+    atomic_store_explicit(&store->whole, true, memory_order_release);
 }
 
-int aro_recover(struct aro_store *store, const struct aro_store_config *config,
-                void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
-                struct aro_error *error)
+bool aro_recovery_turn(struct aro_store *store)
 {
-    struct recovery recovery = {.store = store, .progress = progress, .arg = arg};
-    int result;
+    struct aro_recovery *recovery = store->recovery;
 
-    recovery.payload = aligned_alloc(ARO_BLOCK_BYTES, ARO_CHUNK_BYTES_MAX);
-    result = recovery.payload == NULL ? -ENOMEM : recover(&recovery, config);
-    free(recovery.payload);
-    free(recovery.found);
-    if (result == 0)
-        return 0;
-    return aro_error_set(error, result == -ENOMEM ? ARO_E_STORE_MEMORY : ARO_E_STORE_IO,
-                         "cannot recover the store %s: %s", config->path, strerror(-result));
+    store->stats.recovery_us = (aro_store_now_ms() - recovery->began_ms) * 1000;
+    if (recovery->phase == PHASE_SEGMENTS)
+        return segments_on(recovery);
+    if (recovery->phase == PHASE_OBJECTS)
+        return objects_on(recovery);
+    if (!log_is_settled(recovery))
+        return false;
+    if (!store->read_only) {
+        if (!budget_is_known(recovery))
+            return false;
+        choose_active(store);
+    }
+    end(recovery);
+    return true;
+}
+
+static bool is_waiting(const struct aro_recovery *recovery)
+{
+    bool waiting = recovery->waiting;
+
+    for (unsigned i = 0; i < SCANS; i++)
+        waiting |= recovery->scan[i].waiting;
+    return waiting;
+}
+
+void aro_recovery_stop(struct aro_store *store)
+{
+    struct aro_recovery *recovery = store->recovery;
+
+    if (recovery == NULL)
+        return;
+    while (is_waiting(recovery) && aro_uring_wait(store->ring) == 0)
+        aro_uring_reap(store->ring, 1);
+    store->log.buffer_bytes = 0;
+    end(recovery);
+}
+
+int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *config,
+                       struct aro_error *error)
+{
+    struct aro_recovery *recovery = calloc(1, sizeof(*recovery));
+    int result = -ENOMEM;
+
+    store->recovery = recovery;
+    if (recovery != NULL) {
+        recovery->store = store;
+        recovery->last = &store->segments;
+        recovery->began_ms = aro_store_now_ms();
+        result = look_around(recovery);
+        if (result == 0)
+            result = make_room(recovery, config);
+    }
+    if (result != 0)
+        return aro_error_set(error, result == -ENOMEM ? ARO_E_STORE_MEMORY : ARO_E_STORE_IO,
+                             "cannot recover the store %s: %s", config->path, strerror(-result));
+    recovery->left = recovery->count;
+    store->stats.recovery_segments = recovery->count;
+    if (recovery->count > 0)
+        store->last_number = recovery->found[recovery->count - 1].number;
+    return 0;
 }

@@ -60,11 +60,10 @@ bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is
 int aro_segment_open_data(struct aro_segment *segment, int flags)
 {
     struct aro_store *store = segment->store;
-    int fd = openat(store->dir_fd, segment->data_name, flags | O_RDWR | O_DIRECT | O_CLOEXEC, MODE);
+    int fd = openat(store->dir_fd, segment->data_name, flags | O_DIRECT | O_CLOEXEC, MODE);
 
     if (fd < 0 && errno == EINVAL) { /* this file system has no direct I/O */
-        fd =
-            openat(store->dir_fd, segment->data_name, (flags & ~O_EXCL) | O_RDWR | O_CLOEXEC, MODE);
+        fd = openat(store->dir_fd, segment->data_name, (flags & ~O_EXCL) | O_CLOEXEC, MODE);
         store->stats.direct = false;
     }
     return fd < 0 ? -errno : fd;
@@ -146,7 +145,7 @@ int aro_segment_create(struct aro_store *store)
     error = segment->table_fd < 0 ? -errno : 0;
     if (error != 0)
         goto fail;
-    segment->data_fd = aro_segment_open_data(segment, O_CREAT | O_EXCL);
+    segment->data_fd = aro_segment_open_data(segment, O_RDWR | O_CREAT | O_EXCL);
     error = segment->data_fd < 0 ? segment->data_fd : 0;
     if (error != 0)
         goto fail_files;

@@ -92,7 +92,9 @@ void aro_segment_free(struct aro_segment *segment);
 /* Number from a file name, and which of the two files; false for any other name. */
 bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is_data);
 
-/* Opens the data file with flags | O_DIRECT if the file system has it. fd or -errno. */
+/* Opens the data file with flags (O_RDWR | ...) and O_DIRECT if the file system has it. fd or
+ * -errno.
+ */
 int aro_segment_open_data(struct aro_segment *segment, int flags);
 
 /* Begins a new active segment: 0, or -errno with nothing left behind. */

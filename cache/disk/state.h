@@ -111,6 +111,12 @@ struct aro_table_view {
     uint32_t hint; /* where the last search ended */
 };
 
+/* A segment that the last start set aside. error 0: one of its files is missing. */
+struct aro_lost {
+    uint32_t number;
+    int error; /* -errno of reading it, or of putting it right */
+};
+
 /* One reader's read counters, told to the writer so that it knows when a descriptor is unused. */
 struct aro_reader_slot {
     alignas(64) _Atomic bool taken;
@@ -132,8 +138,14 @@ struct aro_store {
     void *judge_arg;
     int dir_fd;
     int lock_fd;
+    bool read_only; /* nothing is ever written: not even what a start would put right */
+
+    _Atomic bool whole; /* the index knows every chunk there is */
 
     /* writer */
+    struct aro_recovery *recovery; /* NULL: the index is whole */
+    struct aro_lost *lost;
+    size_t losts;
     struct aro_segment *segments;
     struct aro_segment *busy;     /* those with something to do */
     struct aro_segment *creating; /* NULL: none */
@@ -248,17 +260,21 @@ int aro_object_log_settle(struct aro_store *store, int result);
 /* lookup.c: whose payload is at place? 0, -ENOENT, or -errno of reading the table. */
 int aro_place_owner(struct aro_store *store, const struct aro_place *place, struct aro_id *ret);
 
+/*
+ * Removes objects whose manifest is not in the index, number *at and up to max - 1 more; fills the
+ * log's buffer with records that say so. True: there are more to look at.
+ */
+bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigned max);
+
 /* super.c */
 int aro_super_open(struct aro_store *store, const char *path, struct aro_error *error);
 
-/* table.c: what the table says and the payloads confirm goes into the index. payload: 1 MiB. */
-int aro_table_recover(struct aro_segment *segment, uint8_t *payload);
-/* How many chunks the table names that no removal took back. */
-int aro_table_count(struct aro_segment *segment, uint64_t *ret_live);
-
-/* recover.c */
-int aro_recover(struct aro_store *store, const struct aro_store_config *config,
-                void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
-                struct aro_error *error);
+/* recover.c: what is there, and memory for it; then turns until store->recovery is NULL. */
+int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *config,
+                       struct aro_error *error);
+/* One piece. True: there is more to do at once; false: the ring must turn first. */
+bool aro_recovery_turn(struct aro_store *store);
+/* Gives up what is not done. */
+void aro_recovery_stop(struct aro_store *store);
 
 #endif

@@ -89,18 +89,20 @@ static struct aro_store *new_store(const struct aro_store_config *config)
     store->judge_arg = config->judge_arg;
     store->size_bytes = config->size_bytes;
     store->segment_bytes = segment_bytes_of(config);
+    store->read_only = config->read_only;
     store->chunks_max = config->chunks_max != 0 ? config->chunks_max : config->size_bytes / 32768;
     store->dir_fd = store->lock_fd = store->log.fd = store->log.new_fd = -1;
     store->nop.done = nop_done;
     store->cycle_ms = aro_store_now_ms();
     store->stats.direct = true;
-    store->stats.writable = true;
+    store->stats.writable = !config->read_only;
     return store;
 }
 
 /* Frees memory and descriptors, writes nothing. */
 static void free_store(struct aro_store *store)
 {
+    aro_recovery_stop(store);
     while (store->segments != NULL) {
         struct aro_segment *segment = store->segments;
         store->segments = segment->next;
@@ -113,6 +115,7 @@ static void free_store(struct aro_store *store)
     free(store->view.record);
     free(store->recycle.victim.chunk);
     aro_carry_end(store);
+    free(store->lost);
     if (store->dir_fd >= 0)
         close(store->dir_fd);
     if (store->lock_fd >= 0)
@@ -120,9 +123,7 @@ static void free_store(struct aro_store *store)
     free(store);
 }
 
-struct aro_store *aro_store_open(const struct aro_store_config *config,
-                                 void (*progress)(void *arg, uint64_t done, uint64_t total),
-                                 void *arg, struct aro_error *error)
+struct aro_store *aro_store_start(const struct aro_store_config *config, struct aro_error *error)
 {
     struct aro_store *store = new_store(config);
 
@@ -131,7 +132,7 @@ struct aro_store *aro_store_open(const struct aro_store_config *config,
         return NULL;
     }
     if (aro_super_open(store, config->path, error) != 0 ||
-        aro_recover(store, config, progress, arg, error) != 0)
+        aro_recovery_begin(store, config, error) != 0)
         goto fail;
     store->objects = aro_objects_create();
     if (store->objects == NULL) {
@@ -140,14 +141,39 @@ struct aro_store *aro_store_open(const struct aro_store_config *config,
     }
     if (aro_object_log_open(store, error) != 0)
         goto fail;
-    if (aro_budget_open(store) != 0) {
-        aro_error_set(error, ARO_E_STORE_IO, "cannot list the files of the store %s", config->path);
-        goto fail;
-    }
     return store;
 fail:
     free_store(store);
     return NULL;
+}
+
+struct aro_store *aro_store_open(const struct aro_store_config *config,
+                                 void (*progress)(void *arg, uint64_t done, uint64_t total),
+                                 void *arg, struct aro_error *error)
+{
+    struct aro_store *store = aro_store_start(config, error);
+
+    while (store != NULL && store->recovery != NULL) {
+        bool more = aro_recovery_turn(store);
+        if (progress != NULL)
+            progress(arg, store->stats.recovered_bytes, store->stats.recovery_bytes);
+        if (more)
+            continue;
+        if (aro_uring_in_flight(store->ring) == 0) { /* it would try again in a second */
+            aro_error_set(error, ARO_E_STORE_IO, "cannot recover the store %s: it takes no writes",
+                          config->path);
+            free_store(store);
+            return NULL;
+        }
+        if (aro_uring_wait(store->ring) == 0)
+            aro_uring_reap(store->ring, ARO_STORE_OPS_MAX);
+    }
+    return store;
+}
+
+bool aro_store_is_whole(const struct aro_store *store)
+{
+    return atomic_load_explicit(&store->whole, memory_order_acquire);
 }
 
 static bool is_working(const struct aro_store *store)
@@ -183,6 +209,7 @@ void aro_store_close(struct aro_store *store)
 {
     if (store == NULL)
         return;
+    aro_recovery_stop(store);
     aro_recycle_close(store);
     run_dry(store);
     if (store->cycle == ARO_CYCLE_IDLE)
@@ -238,6 +265,8 @@ static void advance_segments(struct aro_store *store)
 
 void aro_store_advance(struct aro_store *store)
 {
+    if (store->recovery != NULL || store->read_only)
+        return; /* what waits begins when the index is whole */
     aro_append_advance(store);
     aro_recycle_advance(store);
     aro_cycle_advance(store);
@@ -273,16 +302,21 @@ static bool any_dirty(const struct aro_store *store)
     return false;
 }
 
-void aro_store_poll(struct aro_store *store)
+bool aro_store_poll(struct aro_store *store)
 {
     uint64_t now = aro_store_now_ms();
 
+    if (store->recovery != NULL)
+        return aro_recovery_turn(store);
+    if (store->read_only)
+        return false;
     if (store->cycle == ARO_CYCLE_IDLE && now - store->cycle_ms >= AUTO_SYNC_MS && any_dirty(store))
         start_cycle(store);
     if (!store->stats.writable && store->active == NULL && store->creating == NULL &&
         now - store->create_ms >= HEAL_MS)
         aro_segment_create(store);
     aro_store_deliver(store);
+    return false;
 }
 
 /* ---- the rest ---- */

@@ -74,6 +74,7 @@ struct aro_store_config {
     uint64_t seed;       /* secret: bucket hash of the index */
     struct aro_uring *ring; /* the writer thread's */
     struct aro_qsbr *qsbr;  /* readers of the index and of segment descriptors report here */
+    bool read_only;         /* look, change nothing: what a check does */
     /*
      * The store is about to be full: judge every chunk of the victim, now or later, and then call
      * aro_store_victim_settle or _leave. NULL: a full store refuses.
@@ -123,20 +124,31 @@ struct aro_store_stats {
     uint64_t syncs;
     uint64_t sync_failures;
     uint64_t write_failures;
-    uint64_t quarantined;      /* chunks whose bytes disagreed with their checksum */
-    uint64_t recovered_chunks; /* at the last start */
-    uint64_t recovered_torn;   /* records that did not verify: dropped */
-    uint64_t recovered_lost;   /* segments of which one file is missing: set aside */
-    uint64_t objects_dropped;  /* at the last start: their manifest was not here */
-    bool direct;               /* O_DIRECT in use */
-    bool writable;             /* false after a failed sync or a full disk, until it heals */
+    uint64_t quarantined;        /* chunks whose bytes disagreed with their checksum */
+    uint64_t recovered_chunks;   /* at the last start */
+    uint64_t recovered_torn;     /* records that did not verify: dropped */
+    uint64_t recovered_lost;     /* segments set aside: a file is missing or cannot be read */
+    uint64_t recovered_segments; /* looked at so far, of recovery_segments; the same in bytes of
+                                    tables */
+    uint64_t recovered_bytes;
+    uint64_t recovery_segments;
+    uint64_t recovery_bytes;
+    uint64_t recovery_us;     /* the building of the index took, or has taken so far */
+    uint64_t objects_dropped; /* at the last start: their manifest was not here */
+    bool direct;              /* O_DIRECT in use */
+    bool writable;            /* false after a failed sync or a full disk, until it heals */
 };
 
 /*
- * Opens and locks the store and rebuilds the index (synchronous: start-up only). progress may be
- * NULL. NULL with *error: foreign directory, newer version, locked by another process, not
- * permitted, damaged beyond repair.
+ * Opens and locks the store. Its index is empty and is built by aro_store_poll, the youngest
+ * segment first; meanwhile what is in it is found, appends are told -EAGAIN, and syncs and object
+ * operations wait. NULL with *error: foreign directory, newer version, locked by another process,
+ * not permitted, damaged beyond repair.
  */
+struct aro_store *aro_store_start(const struct aro_store_config *config, struct aro_error *error);
+/* Any thread. Before a lookup, not after it: then what it does not find is not here. */
+bool aro_store_is_whole(const struct aro_store *store);
+/* Starts, and waits until the index is whole. progress may be NULL: bytes of tables. */
 struct aro_store *aro_store_open(const struct aro_store_config *config,
                                  void (*progress)(void *arg, uint64_t done, uint64_t total),
                                  void *arg, struct aro_error *error);
@@ -179,7 +191,7 @@ struct aro_store_op {
  * 4 KiB, stays valid until done. done(0): written and findable, not yet durable; op->place is set.
  * At once, with nothing started: -EEXIST: stored already or under way (see mark); -ENOSPC: over
  * budget, index or disk full, and no segment can be emptied (done may say so too, after a wait);
- * -EAGAIN: too many operations in flight; -EINVAL: bad length.
+ * -EAGAIN: too many operations in flight, or the index is being built; -EINVAL: bad length.
  */
 int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
                      const void *data, uint32_t len_bytes);
@@ -240,10 +252,11 @@ void aro_store_victim_settle(struct aro_store *store, uint64_t objects_forgotten
 void aro_store_victim_leave(struct aro_store *store);
 
 /*
- * Timers: retires empty segments, syncs what nobody asked to sync for a second, heals. Call at
- * least once a second and after aro_uring_poll; never blocks.
+ * Timers: retires empty segments, syncs what nobody asked to sync for a second, heals; after
+ * aro_store_start a piece of the index. Call at least once a second and after aro_uring_poll; never
+ * blocks. True: it would like to be called again at once.
  */
-void aro_store_poll(struct aro_store *store);
+bool aro_store_poll(struct aro_store *store);
 
 void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret);
 

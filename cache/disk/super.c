@@ -47,11 +47,11 @@ static int fail(struct aro_error *error, const char *path, int errnum, const cha
     return aro_error_set(error, id, "cannot %s the store %s: %s", what, path, strerror(errnum));
 }
 
-static int open_directory(const char *path, struct aro_error *error)
+static int open_directory(const char *path, bool read_only, struct aro_error *error)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT) {
+    if (fd < 0 && errno == ENOENT && !read_only) {
         if (mkdir(path, MODE_DIRECTORY) != 0)
             return fail(error, path, errno, "create");
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -105,16 +105,20 @@ static int check_contents(const struct contents *contents, const char *path,
     return 0;
 }
 
+/* Whoever only looks shares the lock with others that do; without its file nobody has it. */
 static int lock(struct aro_store *store, const char *path, struct aro_error *error)
 {
+    int access = store->read_only ? O_RDONLY : O_RDWR | O_CREAT;
     char text[24] = "";
     ssize_t got;
     int errnum;
 
-    store->lock_fd = openat(store->dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, MODE);
+    store->lock_fd = openat(store->dir_fd, LOCK_NAME, access | O_CLOEXEC, MODE);
+    if (store->lock_fd < 0 && errno == ENOENT && store->read_only)
+        return 0;
     if (store->lock_fd < 0)
         return fail(error, path, errno, "lock");
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(store->lock_fd, (store->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
         errnum = errno;
         got = pread(store->lock_fd, text, sizeof(text) - 1, 0);
         text[got > 0 ? strcspn(text, "\n") : 0] = '\0';
@@ -123,6 +127,8 @@ static int lock(struct aro_store *store, const char *path, struct aro_error *err
         return aro_error_set(error, ARO_E_STORE_LOCKED, "the store %s is in use by process %s",
                              path, text[0] == '\0' ? "(unknown)" : text);
     }
+    if (store->read_only)
+        return 0;
     snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(store->lock_fd, 0) != 0 ||
         pwrite(store->lock_fd, text, strlen(text), 0) != (ssize_t)strlen(text))
@@ -192,7 +198,8 @@ static int judge(const struct aro_super *super, const char *path, struct aro_err
     return 0;
 }
 
-static int read_copies(int fd, const char *path, struct aro_super *ret, struct aro_error *error)
+static int read_copies(int fd, const char *path, bool mend, struct aro_super *ret,
+                       struct aro_error *error)
 {
     struct aro_super copy[ARO_SUPER_COPIES] = {0};
     bool ours = false;
@@ -206,7 +213,7 @@ static int read_copies(int fd, const char *path, struct aro_super *ret, struct a
             return -1;
         if (verdict == 0) {
             *ret = copy[i];
-            if (i > 0) /* the first copy is broken: mend it */
+            if (i > 0 && mend) /* the first copy is broken */
                 (void)!write_copies(fd, ret);
             return 0;
         }
@@ -222,12 +229,13 @@ static int read_copies(int fd, const char *path, struct aro_super *ret, struct a
 static int load(struct aro_store *store, const char *path, struct aro_super *super,
                 struct aro_error *error)
 {
-    int fd = openat(store->dir_fd, SUPER_NAME, O_RDWR | O_CLOEXEC);
+    int access = store->read_only ? O_RDONLY : O_RDWR;
+    int fd = openat(store->dir_fd, SUPER_NAME, access | O_CLOEXEC);
     int result;
 
     if (fd < 0)
         return fail(error, path, errno, "open");
-    result = read_copies(fd, path, super, error);
+    result = read_copies(fd, path, !store->read_only, super, error);
     close(fd);
     return result;
 }
@@ -238,13 +246,17 @@ int aro_super_open(struct aro_store *store, const char *path, struct aro_error *
     struct aro_super super;
     int result;
 
-    store->dir_fd = open_directory(path, error);
+    store->dir_fd = open_directory(path, store->read_only, error);
     if (store->dir_fd < 0)
         return -1;
     result = look_around(store->dir_fd, &contents);
     if (result != 0)
         return fail(error, path, -result, "read");
-    if (check_contents(&contents, path, error) != 0 || lock(store, path, error) != 0)
+    if (check_contents(&contents, path, error) != 0)
+        return -1;
+    if (store->read_only && !contents.super)
+        return aro_error_set(error, ARO_E_STORE_CREATE, "there is no store in %s", path);
+    if (lock(store, path, error) != 0)
         return -1;
     result = look_around(store->dir_fd, &contents); /* somebody may have created it meanwhile */
     if (result == 0 && !contents.super)

@@ -394,6 +394,11 @@ static bool name_survives(const char *name, unsigned cut, uint32_t seed)
     return is_durable(&creation, ".", cut) || roll(&seed, 2) == 0;
 }
 
+void faults_pause(void)
+{
+    faults.recording = false;
+}
+
 void faults_power_cut(unsigned cut, uint32_t seed, struct fixture *to)
 {
     uint32_t names_seed = seed;

@@ -40,6 +40,8 @@ void faults_record(struct fixture *f);
 unsigned faults_events(void);
 /* Builds what a power cut right after event number `cut` may leave, as a new store in to. */
 void faults_power_cut(unsigned cut, uint32_t seed, struct fixture *to);
+/* Records no more; what was recorded stays. */
+void faults_pause(void);
 void faults_stop(void);
 
 #endif

@@ -101,11 +101,15 @@ static void check_after(unsigned cut, uint32_t seed)
 
 Test(crash, a_power_cut_at_any_event_loses_nothing_acknowledged, .timeout = 300)
 {
+    unsigned events;
+
     fixture_begin(&f);
     cr_assert(fixture_open(&f));
     faults_record(&f);
     run();
-    for (unsigned cut = 0; cut <= faults_events(); cut++)
+    faults_pause();
+    events = faults_events();
+    for (unsigned cut = 0; cut <= events; cut++)
         for (uint32_t seed = 1; seed <= SEEDS; seed++)
             check_after(cut, cut * 97 + seed);
     faults_stop();

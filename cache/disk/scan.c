@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cache/disk/scan.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/disk/reader.h"
+#include "cache/disk/record.h"
+#include "cache/disk/state.h"
+
+enum {
+    IO_BYTES = 256 << 10,   /* of one read or write of a table */
+    CHECKS_PER_TURN = 4096, /* records: about 0.15 ms */
+    INSERTS_PER_TURN = 1024,
+    FETCH_AHEAD = 12,      /* inserts: their buckets come from memory meanwhile */
+    BLOCKS_MAX = 1u << 20, /* 4 GiB: what the index can name */
+};
+
+/* ---- the one operation under way ---- */
+
+static void arrived(struct aro_io *io, int result)
+{
+    struct aro_scan *scan = ARO_IO_OWNER(io, struct aro_scan, io);
+
+    scan->waiting = false;
+    scan->arrived = true;
+    scan->result = result;
+}
+
+/* Whether an operation has ended; then *ret is its result. */
+static bool take(struct aro_scan *scan, int *ret)
+{
+    if (!scan->arrived)
+        return false;
+    scan->arrived = false;
+    *ret = scan->result;
+    return true;
+}
+
+/* Queued, or tried again with the next turn. 0 or -errno. */
+static int queued(struct aro_scan *scan, int error)
+{
+    scan->waiting = error == 0;
+    return error == -EAGAIN ? 0 : error;
+}
+
+static int next_step(struct aro_scan *scan, enum aro_scan_step step)
+{
+    scan->step = step;
+    scan->at = 0;
+    scan->bytes = 0;
+    return 1;
+}
+
+static uint32_t at_most(uint64_t value, uint32_t limit)
+{
+    return value < limit ? (uint32_t)value : limit;
+}
+
+/* ---- begin ---- */
+
+static int open_files(struct aro_scan *scan)
+{
+    struct aro_segment *segment = scan->segment;
+    const struct aro_store *store = segment->store;
+    int access = store->read_only ? O_RDONLY : O_RDWR;
+    struct stat data, table;
+
+    segment->table_fd = openat(store->dir_fd, segment->table_name, access | O_CLOEXEC);
+    if (segment->table_fd < 0 || fstat(segment->table_fd, &table) != 0)
+        return -errno;
+    scan->file_bytes = (uint64_t)table.st_size;
+    segment->blocks = BLOCKS_MAX;
+    if (scan->alone)
+        return 0;
+    segment->data_fd = aro_segment_open_data(segment, access);
+    if (segment->data_fd < 0)
+        return segment->data_fd;
+    if (fstat(segment->data_fd, &data) != 0)
+        return -errno;
+    if ((uint64_t)data.st_size / ARO_BLOCK_BYTES > BLOCKS_MAX)
+        return -EFBIG;
+    segment->blocks = (uint32_t)((uint64_t)data.st_size / ARO_BLOCK_BYTES);
+    return 0;
+}
+
+int aro_scan_begin(struct aro_scan *scan, struct aro_segment *segment, bool alone)
+{
+    int error;
+
+    *scan = (struct aro_scan){.segment = segment, .alone = alone, .payload = scan->payload};
+    scan->io.done = arrived;
+    error = open_files(scan);
+    scan->of = (struct aro_table_of){.uuid_hash = segment->store->uuid_hash,
+                                     .segment = segment->number,
+                                     .blocks = segment->blocks};
+    if (error == 0)
+        error = aro_table_init(&scan->table, scan->file_bytes, segment->blocks);
+    if (error == 0)
+        next_step(scan, ARO_SCAN_READ);
+    return error;
+}
+
+void aro_scan_end(struct aro_scan *scan)
+{
+    aro_table_free(&scan->table);
+    scan->step = ARO_SCAN_FREE;
+}
+
+/* ---- the steps: 1, 0 or -errno as aro_scan_turn ---- */
+
+static int read_on(struct aro_scan *scan)
+{
+    uint64_t whole = (uint64_t)scan->table.count * ARO_RECORD_BYTES;
+    int result, error = 0;
+    uint32_t end;
+
+    if (take(scan, &result)) {
+        if (result <= 0)
+            return result < 0 ? result : -EIO;
+        scan->bytes += (uint32_t)result;
+    }
+    if (scan->bytes < whole && !scan->waiting)
+        error = queued(scan, aro_uring_read(scan->segment->store->ring, &scan->io,
+                                            scan->segment->table_fd,
+                                            (uint8_t *)scan->table.record + scan->bytes,
+                                            at_most(whole - scan->bytes, IO_BYTES), scan->bytes));
+    if (error != 0)
+        return error;
+    end = scan->at + at_most(scan->bytes / ARO_RECORD_BYTES - scan->at, CHECKS_PER_TURN);
+    aro_table_check(&scan->table, &scan->of, scan->at, end);
+    scan->at = end;
+    if (end == scan->table.count)
+        return next_step(scan, scan->alone ? ARO_SCAN_REMOVALS : ARO_SCAN_PAYLOADS);
+    return end < scan->bytes / ARO_RECORD_BYTES;
+}
+
+static bool is_payload_of(const struct aro_record *record, const uint8_t *payload)
+{
+    struct aro_place place = aro_record_place(record);
+    struct aro_id id = aro_id_load(record->id);
+
+    return aro_place_checksum(&id, place.segment, place.block, payload, place.len_bytes) ==
+           place.checksum;
+}
+
+static int payload_read(struct aro_scan *scan, const struct aro_record *record)
+{
+    struct aro_place place = aro_record_place(record);
+
+    if (scan->payload == NULL)
+        scan->payload = aligned_alloc(ARO_BLOCK_BYTES, ARO_CHUNK_BYTES_MAX);
+    if (scan->payload == NULL)
+        return -ENOMEM;
+    return queued(scan,
+                  aro_uring_read(scan->segment->store->ring, &scan->io, scan->segment->data_fd,
+                                 scan->payload, aro_blocks(place.len_bytes) * ARO_BLOCK_BYTES,
+                                 (uint64_t)place.block * ARO_BLOCK_BYTES));
+}
+
+/* One payload after the other: there are few, if any. */
+static int payloads_on(struct aro_scan *scan)
+{
+    struct aro_table *table = &scan->table;
+    uint32_t number = table->committed + scan->at;
+    int result;
+
+    if (take(scan, &result)) {
+        uint32_t blocks = aro_blocks(aro_record_place(&table->record[number]).len_bytes);
+        if (result != (int)(blocks * ARO_BLOCK_BYTES) ||
+            !is_payload_of(&table->record[number], scan->payload))
+            aro_table_strike(table, number);
+        scan->at++;
+        return 1;
+    }
+    while (number < table->count && table->record[number].type != ARO_RECORD_CHUNK)
+        number++;
+    scan->at = number - table->committed;
+    if (number < table->count)
+        return payload_read(scan, &table->record[number]);
+    if (scan->segment->store->read_only)
+        return next_step(scan, ARO_SCAN_REMOVALS);
+    if (table->count == table->committed && scan->file_bytes % ARO_RECORD_BYTES == 0)
+        return next_step(scan, ARO_SCAN_TABLE_SYNC);
+    aro_table_trim(table);
+    return next_step(scan, ARO_SCAN_DATA_SYNC);
+}
+
+static int sync_on(struct aro_scan *scan, int fd, enum aro_scan_step next)
+{
+    int result;
+
+    if (!take(scan, &result))
+        return queued(scan, aro_uring_datasync(scan->segment->store->ring, &scan->io, fd));
+    return result < 0 ? result : next_step(scan, next);
+}
+
+/* The records that the last COMMIT did not cover, and one that covers them. */
+static int write_on(struct aro_scan *scan)
+{
+    struct aro_table *table = &scan->table;
+    struct aro_record *commit = &table->record[table->count];
+    uint64_t from = (uint64_t)table->committed * ARO_RECORD_BYTES;
+    uint64_t whole = ((uint64_t)table->count + 1) * ARO_RECORD_BYTES - from;
+    int result;
+
+    if (take(scan, &result)) {
+        if (result <= 0)
+            return result < 0 ? result : -EIO;
+        scan->bytes += (uint32_t)result;
+    } else if (scan->bytes == 0) {
+        if (ftruncate(scan->segment->table_fd, (off_t)table->count * ARO_RECORD_BYTES) != 0)
+            return -errno;
+        *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
+        aro_record_seal(commit, scan->of.uuid_hash, scan->of.segment, table->count);
+    }
+    if (scan->bytes < whole)
+        return queued(
+            scan, aro_uring_write(scan->segment->store->ring, &scan->io, scan->segment->table_fd,
+                                  (const uint8_t *)table->record + from + scan->bytes,
+                                  at_most(whole - scan->bytes, IO_BYTES), from + scan->bytes));
+    scan->segment->records = table->count + 1;
+    return next_step(scan, ARO_SCAN_TABLE_SYNC);
+}
+
+/* From here on readers may come. */
+static void begin_index(struct aro_scan *scan)
+{
+    struct aro_segment *segment = scan->segment;
+
+    if (segment->records == 0)
+        segment->records = scan->table.count;
+    segment->next_block = scan->table.next_block;
+    segment->state = ARO_SEGMENT_SEALED;
+    segment->named = true;
+    segment->store->stats.bytes_files_now += (uint64_t)segment->blocks * ARO_BLOCK_BYTES;
+    segment->store->stats.segments_now++;
+    aro_segment_map_add(&segment->store->map, segment);
+}
+
+static int removals_on(struct aro_scan *scan)
+{
+    uint32_t end = scan->at + at_most(scan->table.count - scan->at, CHECKS_PER_TURN);
+
+    aro_table_apply(&scan->table, &scan->of, scan->at, end);
+    scan->at = end;
+    if (end < scan->table.count)
+        return 1;
+    if (!scan->alone)
+        begin_index(scan);
+    return next_step(scan, ARO_SCAN_INDEX);
+}
+
+static int index_chunk(struct aro_segment *segment, const struct aro_record *record)
+{
+    struct aro_store *store = segment->store;
+    struct aro_place place = aro_record_place(record);
+    struct aro_id id = aro_id_load(record->id);
+    int error = aro_places_insert(store->places, &id, &place);
+
+    if (error != 0)
+        return error;
+    aro_budget_chunk_in(segment, &place);
+    store->stats.recovered_chunks++;
+    return 0;
+}
+
+static void fetch_ahead(const struct aro_scan *scan, uint32_t number)
+{
+    struct aro_id id;
+
+    if (number >= scan->table.count || scan->table.record[number].type != ARO_RECORD_CHUNK)
+        return;
+    id = aro_id_load(scan->table.record[number].id);
+    aro_places_prefetch(scan->segment->store->places, &id);
+}
+
+static int index_on(struct aro_scan *scan)
+{
+    uint32_t end = scan->at + at_most(scan->table.count - scan->at, INSERTS_PER_TURN);
+    int error = 0;
+
+    for (; scan->at < end && error == 0; scan->at++) {
+        const struct aro_record *record = &scan->table.record[scan->at];
+        if (!scan->alone)
+            fetch_ahead(scan, scan->at + FETCH_AHEAD);
+        if (record->type != ARO_RECORD_CHUNK)
+            continue;
+        scan->live++;
+        if (!scan->alone)
+            error = index_chunk(scan->segment, record);
+    }
+    if (error != 0)
+        return error;
+    if (end < scan->table.count)
+        return 1;
+    scan->step = ARO_SCAN_OVER;
+    return 0;
+}
+
+int aro_scan_turn(struct aro_scan *scan)
+{
+    if (scan->waiting && scan->step != ARO_SCAN_READ)
+        return 0;
+    switch (scan->step) {
+    case ARO_SCAN_READ:
+        return read_on(scan);
+    case ARO_SCAN_PAYLOADS:
+        return payloads_on(scan);
+    case ARO_SCAN_DATA_SYNC:
+        return sync_on(scan, scan->segment->data_fd, ARO_SCAN_TABLE_WRITE);
+    case ARO_SCAN_TABLE_WRITE:
+        return write_on(scan);
+    case ARO_SCAN_TABLE_SYNC:
+        return sync_on(scan, scan->segment->table_fd, ARO_SCAN_REMOVALS);
+    case ARO_SCAN_REMOVALS:
+        return removals_on(scan);
+    case ARO_SCAN_INDEX:
+        return index_on(scan);
+    case ARO_SCAN_FREE:
+    case ARO_SCAN_OVER:
+        break;
+    }
+    return 0;
+}
