@@ -4,15 +4,18 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-enum { EXIT_USAGE = 64 };
+enum { EXIT_USAGE = 64, OPTION_CHECK_STORE = 1000 };
 
 int aro_command_line_parse(const struct aro_daemon *daemon, int argc, char **argv,
                            struct aro_command_line *ret)
 {
-    static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
-        {"dump", no_argument, NULL, 'T'},         {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+                                          {"test", no_argument, NULL, 't'},
+                                          {"dump", no_argument, NULL, 'T'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"check-store", no_argument, NULL, OPTION_CHECK_STORE},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:tTVh", names, NULL)) != -1) {
@@ -25,6 +28,9 @@ int aro_command_line_parse(const struct aro_daemon *daemon, int argc, char **arg
             break;
         case 'T':
             ret->dump = true;
+            break;
+        case OPTION_CHECK_STORE:
+            ret->check_store = true;
             break;
         case 'V':
             printf("%s " ARO_VERSION "\n", daemon->name);
@@ -39,6 +45,11 @@ int aro_command_line_parse(const struct aro_daemon *daemon, int argc, char **arg
     if (ret->config == NULL && ret->dump && optind == argc) {
         daemon->template(stdout);
         return 0;
+    }
+    if (ret->check_store && !daemon->has_store) {
+        fprintf(stderr, "%s: has no store (ARO-1001); try: %s --help\n", daemon->name,
+                daemon->name);
+        return EXIT_USAGE;
     }
     if (ret->config == NULL || optind != argc) {
         fprintf(stderr, "%s: needs -c FILE and nothing else (ARO-1001); try: %s --help\n",

@@ -16,11 +16,12 @@ struct aro_daemon {
     const char *name;            /* "arocached" */
     const char *help;            /* all of --help */
     void (*template)(FILE *out); /* every key there is: -T without a file */
+    bool has_store;              /* knows --check-store */
 };
 
 struct aro_command_line {
     const char *config; /* path */
-    bool test, dump;
+    bool test, dump, check_store;
 };
 
 /* -1: go on with *ret; else the exit code, everything is said. */

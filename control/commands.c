@@ -7,15 +7,35 @@ static const struct {
     const char *name;
     aro_handler *handler;
 } handlers[] = {
-    {"cancel", aro_handle_cancel},   {"chunks", aro_handle_chunks},   {"config", aro_handle_config},
-    {"evict", aro_handle_evict},     {"explain", aro_handle_explain}, {"flush", aro_handle_flush},
-    {"job", aro_handle_job},         {"lcores", aro_handle_lcores},   {"ls", aro_handle_ls},
-    {"name", aro_handle_name},       {"names", aro_handle_names},     {"ports", aro_handle_ports},
-    {"pull", aro_handle_pull},       {"purge", aro_handle_purge},     {"put", aro_handle_put},
-    {"resolve", aro_handle_resolve}, {"schema", aro_handle_schema},   {"stat", aro_handle_stat},
-    {"stats", aro_handle_stats},     {"status", aro_handle_status},   {"stop", aro_handle_stop},
-    {"verify", aro_handle_verify},   {"version", aro_handle_version}, {"pin", aro_handle_pin},
-    {"unpin", aro_handle_unpin},     {"cache", aro_handle_cache},
+    {"cancel", aro_handle_cancel},
+    {"chunks", aro_handle_chunks},
+    {"config", aro_handle_config},
+    {"evict", aro_handle_evict},
+    {"explain", aro_handle_explain},
+    {"flush", aro_handle_flush},
+    {"job", aro_handle_job},
+    {"lcores", aro_handle_lcores},
+    {"ls", aro_handle_ls},
+    {"name", aro_handle_name},
+    {"names", aro_handle_names},
+    {"ports", aro_handle_ports},
+    {"pull", aro_handle_pull},
+    {"purge", aro_handle_purge},
+    {"put", aro_handle_put},
+    {"resolve", aro_handle_resolve},
+    {"schema", aro_handle_schema},
+    {"stat", aro_handle_stat},
+    {"stats", aro_handle_stats},
+    {"status", aro_handle_status},
+    {"stop", aro_handle_stop},
+    {"verify", aro_handle_verify},
+    {"version", aro_handle_version},
+    {"pin", aro_handle_pin},
+    {"unpin", aro_handle_unpin},
+    {"cache", aro_handle_cache},
+    {"store_stat", aro_handle_store_stat},
+    {"store_check", aro_handle_store_check},
+    {"store_scrub", aro_handle_store_scrub},
 };
 
 aro_handler *aro_node_handler(const char *name)
@@ -55,6 +75,14 @@ int aro_call_object(struct aro_node *node, const struct aro_call *call, struct a
     if (aro_content_object_find(node->content, &id, kind, ret) != 0)
         return aro_error_set(error, ARO_E_NOT_HERE, "no %s %s here", aro_kind_name(kind), text);
     return 0;
+}
+
+int aro_chunk_absent(const struct aro_node *node, const char *text, struct aro_error *error)
+{
+    if (node->store != NULL && !aro_store_is_whole(node->store))
+        return aro_error_set(error, ARO_E_STORE_RECOVERING, "not known yet whether %s is here",
+                             text);
+    return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", text);
 }
 
 static json_t *ls_json(struct aro_node *node, const struct aro_object *object)

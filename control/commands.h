@@ -46,6 +46,11 @@ struct aro_metrics;
 /* Every value of control/metrics.c now. */
 void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret);
 
+/* job_store.c */
+void aro_handle_store_stat(void *node, struct aro_call *call);
+void aro_handle_store_check(void *node, struct aro_call *call);
+void aro_handle_store_scrub(void *node, struct aro_call *call);
+
 /* job_pin.c */
 void aro_handle_pin(void *node, struct aro_call *call);
 void aro_handle_unpin(void *node, struct aro_call *call);
@@ -55,6 +60,8 @@ json_t *aro_object_json(const struct aro_object *object);
 /* What an error that an origin caused carries in "data": its status. NULL: it gave none. */
 json_t *aro_http_status_json(int http_status);
 
+/* Sets *error: this chunk is not here, or not known to be (6020, 6045); returns -1. */
+int aro_chunk_absent(const struct aro_node *node, const char *text, struct aro_error *error);
 /*
  * The object that the call's parameter "id" names (by object id or digest). 0, or -1 with *error
  * (6020). A chunk id is an error here.

@@ -45,7 +45,7 @@ static json_t *memory_json(const struct view *view)
 {
     const struct aro_cache_stats *cache = &view->metrics.cache;
     const struct aro_counters *c = &view->counters;
-    uint64_t misses = disk_hits(c) + c->misses_absent;
+    uint64_t misses = disk_hits(c) + c->misses_absent + c->misses_unknown;
     json_t *json = amount(cache->entries_now, cache->bytes_chunks_now);
 
     json_object_update_new(

@@ -229,6 +229,16 @@ static json_t *memory_json(struct aro_node *node, const struct aro_cache_stats *
                      integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
 }
 
+/* What the last start found, or has found so far. */
+static json_t *recovery_json(const struct aro_store_stats *stats)
+{
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "under_way", stats->recovering,
+                     "segments_done", integer(stats->recovered_segments), "segments",
+                     integer(stats->recovery_segments), "chunks", integer(stats->recovered_chunks),
+                     "torn", integer(stats->recovered_torn), "lost", integer(stats->recovered_lost),
+                     "elapsed_us", integer(stats->recovery_us));
+}
+
 static json_t *store_brief(const struct aro_node *node, const struct aro_store_stats *stats)
 {
     int refused;
@@ -236,12 +246,13 @@ static json_t *store_brief(const struct aro_node *node, const struct aro_store_s
 
     if (node->store == NULL)
         return NULL;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?}", "name", node->config.store_name,
-        "path", node->config.store_path, "size_bytes", integer(stats->size_bytes), "used_bytes",
-        integer(stats->bytes_taken_now), "chunks", integer(stats->chunks_now), "objects",
-        integer(stats->objects_now), "writable", stats->writable, "direct", stats->direct, "io",
-        is_threads ? "threads" : "io_uring", "io_refused", refused != 0 ? strerror(refused) : NULL);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:o}", "name",
+                     node->config.store_name, "path", node->config.store_path, "size_bytes",
+                     integer(stats->size_bytes), "used_bytes", integer(stats->bytes_taken_now),
+                     "chunks", integer(stats->chunks_now), "objects", integer(stats->objects_now),
+                     "writable", stats->writable, "direct", stats->direct, "io",
+                     is_threads ? "threads" : "io_uring", "io_refused",
+                     refused != 0 ? strerror(refused) : NULL, "recovery", recovery_json(stats));
 }
 
 void aro_handle_status(void *arg, struct aro_call *call)

@@ -276,7 +276,7 @@ static int find_target(struct evict_job *own, struct aro_call *call, struct aro_
     }
     aro_content_where(own->node->content, &own->id, &where);
     if (!where.in_memory && !where.on_disk)
-        return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", aro_call_text(call, "id"));
+        return aro_chunk_absent(own->node, aro_call_text(call, "id"), error);
     return own->force ? 0 : refuse_pinned(own, ARO_KIND_CHUNK, error);
 }
 

@@ -294,7 +294,7 @@ static int target_find(struct aro_node *node, struct aro_call *call, struct aro_
     aro_content_where(node->content, ret_id, &where);
     *ret_bytes = where.len_bytes;
     if (!where.in_memory && !where.on_disk)
-        return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", aro_call_text(call, "id"));
+        return aro_chunk_absent(node, aro_call_text(call, "id"), error);
     return 0;
 }
 

@@ -98,7 +98,7 @@ static void stat_chunk(struct aro_node *node, struct aro_call *call, const struc
     aro_content_where(node->content, id, &where);
     aro_id_format(id, ARO_KIND_CHUNK, text);
     if (!where.in_memory && !where.on_disk) {
-        aro_error_set(&error, ARO_E_NOT_HERE, "no chunk %s here", text);
+        aro_chunk_absent(node, text, &error);
         aro_call_fail(call, &error);
         return;
     }

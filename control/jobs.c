@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPORT_EVERY_NS = 200000000 };
+enum {
+    REPORT_EVERY_NS = 200000000,
+    HELD_MS = 20, /* until a job that waits looks again */
+};
 
 struct aro_jobs {
     struct aro_chore chore; /* first: the chore's turn gets it */
     struct aro_job *job[ARO_JOBS_MAX];
     unsigned last_number;
     bool stopping;
+    bool held;
 };
 
 static void report(struct aro_job *job, uint64_t now_ns)
@@ -34,7 +38,7 @@ static int turn(struct aro_chore *chore, uint64_t now_ns)
         if (job->call->client == NULL)
             aro_job_cancel(job);
         report(job, now_ns);
-        job_ms = job->turn(job, now_ns);
+        job_ms = jobs->held && !job->cancelled ? HELD_MS : job->turn(job, now_ns);
         if (job_ms < wish_ms)
             wish_ms = job_ms;
     }
@@ -138,6 +142,11 @@ void aro_job_cancel(struct aro_job *job)
         return;
     job->cancelled = true;
     job->cancel(job);
+}
+
+void aro_jobs_hold(struct aro_jobs *jobs, bool hold)
+{
+    jobs->held = hold;
 }
 
 void aro_jobs_stop(struct aro_jobs *jobs)

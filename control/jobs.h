@@ -51,6 +51,11 @@ unsigned aro_jobs_named(const struct aro_jobs *jobs, const char *name);
 struct aro_job *aro_jobs_find(struct aro_jobs *jobs, unsigned number);
 struct aro_job *aro_jobs_at(struct aro_jobs *jobs, unsigned i);
 void aro_job_cancel(struct aro_job *job);
+/*
+ * While it holds, jobs wait: they can be started, report, and be cancelled, but get no turns. The
+ * index of the store is being built, and what they would see of it is not the whole.
+ */
+void aro_jobs_hold(struct aro_jobs *jobs, bool hold);
 /* Cancels all and refuses new ones. */
 void aro_jobs_stop(struct aro_jobs *jobs);
 

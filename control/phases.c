@@ -25,6 +25,7 @@ enum {
     MAINTAIN_MAX = 256, /* entries per turn */
     STOP_JOBS_NS_MAX = 2000000000,
     NOTIFY_WAIT_MS = 1000, /* at start and end only */
+    STORE_WAIT_MS = 100,   /* its index waits for the disk, which wakes us */
 };
 
 #define NODE_OF(member, pointer)                                                                   \
@@ -255,7 +256,7 @@ static int store_start(struct aro_node *node, struct aro_error *error)
 
     if (!node->config.has_store)
         return 0;
-    node->store = aro_store_open(&config, NULL, NULL, error);
+    node->store = aro_store_start(&config, error);
     return node->store != NULL ? 0 : -1;
 }
 
@@ -343,6 +344,7 @@ static int server_start(struct aro_node *node, struct aro_error *error)
         aro_jobs_create(node->loop); /* its turn follows the server's: no wait in between */
     if (node->jobs == NULL || node->rpc == NULL || node->server == NULL)
         return fail_resource(error, "control socket");
+    aro_jobs_hold(node->jobs, node->store != NULL);
     return aro_server_listen(node->server, node->config.socket, (mode_t)node->config.socket_mode,
                              node->config.socket_group, error);
 }
@@ -446,6 +448,36 @@ static const struct {
 
 enum { PHASES = sizeof(phases) / sizeof(phases[0]) };
 
+static void log_index(struct aro_node *node)
+{
+    struct aro_store_stats stats;
+    bool loss;
+
+    aro_store_stats(node->store, &stats);
+    loss = stats.recovered_lost + stats.recovered_torn + stats.objects_dropped > 0;
+    aro_log(&node->log, loss ? ARO_LOG_WARNING : ARO_LOG_INFO, "store-index",
+            "state=whole segments=%llu chunks=%llu torn=%llu lost=%llu objects_dropped=%llu "
+            "elapsed_us=%llu",
+            (unsigned long long)stats.recovery_segments, (unsigned long long)stats.recovered_chunks,
+            (unsigned long long)stats.recovered_torn, (unsigned long long)stats.recovered_lost,
+            (unsigned long long)stats.objects_dropped, (unsigned long long)stats.recovery_us);
+}
+
+/* Its timers, or after the start a piece of its index: jobs wait for the whole. A chore's result.
+ */
+static int store_turn(struct aro_node *node)
+{
+    bool was_whole = aro_store_is_whole(node->store);
+    bool more = aro_store_poll(node->store);
+
+    if (was_whole)
+        return ARO_CHORE_IDLE_MS;
+    aro_jobs_hold(node->jobs, !aro_store_is_whole(node->store));
+    if (aro_store_is_whole(node->store))
+        log_index(node);
+    return more ? ARO_CHORE_NOW : STORE_WAIT_MS;
+}
+
 /* Whatever comes back regularly: memory for the lcores, the store's timers, control's reads. */
 static int housekeep(struct aro_chore *chore, uint64_t now_ns)
 {
@@ -458,8 +490,10 @@ static int housekeep(struct aro_chore *chore, uint64_t now_ns)
         wish_ms = ARO_CHORE_NOW;
     else if (aro_cache_wanting(node->cache))
         wish_ms = 1;
-    if (node->store != NULL)
-        aro_store_poll(node->store);
+    if (node->store != NULL) {
+        int store_ms = store_turn(node);
+        wish_ms = wish_ms < store_ms ? wish_ms : store_ms;
+    }
     if (node->recycler != NULL && aro_recycler_turn(node->recycler))
         wish_ms = wish_ms < 1 ? wish_ms : 1;
     if (aro_content_poll(node->content))

@@ -75,6 +75,7 @@ static bool is_retryable(enum aro_error_id id)
     case ARO_E_ORIGIN_LENGTH:
     case ARO_E_ORIGIN_CHANGED:
     case ARO_E_NAME_WAIT:
+    case ARO_E_STORE_RECOVERING:
         return true;
     default:
         return false;

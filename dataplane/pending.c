@@ -225,13 +225,15 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     uint32_t len_bytes;
     unsigned places;
     enum aro_miss miss;
+    bool whole;
     int error;
 
     if (lcore->disk == NULL)
         return ARO_MISS_ABSENT;
+    whole = aro_store_is_whole(lcore->store); /* first: the chunk may come in while we look */
     places = places_find(lcore->store, &get->id, place, &len_bytes);
     if (places == 0)
-        return ARO_MISS_ABSENT;
+        return whole ? ARO_MISS_ABSENT : ARO_MISS_UNKNOWN;
     if (pending->free_reads == 0) {
         lcore->counters.misses_shed++;
         return ARO_MISS_RETRY;

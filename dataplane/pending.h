@@ -23,6 +23,7 @@ enum {
     ARO_VERIFY_TURN_BYTES = 16384,  /* checksummed per loop turn */
     ARO_RETRY_SOON_US = 1000,       /* hint: out of memory or reads for the moment */
     ARO_RETRY_DEADLINE_US = 100000, /* hint: the disk is slow */
+    ARO_RETRY_UNKNOWN_US = 20000,   /* hint: the store's index is being built */
 };
 
 struct aro_read {
@@ -54,6 +55,7 @@ struct aro_pending {
 enum aro_miss {
     ARO_MISS_WAITING, /* job waits (or is already active) */
     ARO_MISS_ABSENT,  /* nowhere here */
+    ARO_MISS_UNKNOWN, /* not found, but the store does not know yet all it has */
     ARO_MISS_RETRY,   /* no memory or no read at hand */
     ARO_MISS_BUSY,    /* no job at hand */
     ARO_MISS_BEYOND,  /* the chunk is here, the first slice is beyond it */

@@ -203,6 +203,10 @@ static void request_serve(struct aro_lcore *lcore, struct aro_queue *queue,
         lcore->counters.misses_absent++;
         peer_refuse(lcore, queue, request, ARO_STATUS_NOT_FOUND, 0, 0);
         break;
+    case ARO_MISS_UNKNOWN:
+        lcore->counters.misses_unknown++;
+        peer_refuse(lcore, queue, request, ARO_STATUS_RETRY_LATER, ARO_RETRY_UNKNOWN_US, 0);
+        break;
     case ARO_MISS_RETRY:
         peer_refuse(lcore, queue, request, ARO_STATUS_RETRY_LATER, ARO_RETRY_SOON_US, 0);
         break;

@@ -210,11 +210,13 @@ void aro_store_close(struct aro_store *store)
     if (store == NULL)
         return;
     aro_recovery_stop(store);
-    aro_recycle_close(store);
-    run_dry(store);
-    if (store->cycle == ARO_CYCLE_IDLE)
-        start_cycle(store);
-    run_dry(store);
+    if (!store->read_only) {
+        aro_recycle_close(store);
+        run_dry(store);
+        if (store->cycle == ARO_CYCLE_IDLE)
+            start_cycle(store);
+        run_dry(store);
+    }
     free_store(store);
 }
 
@@ -354,8 +356,19 @@ const struct aro_object *aro_store_object_at(const struct aro_store *store, uint
 void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret)
 {
     *ret = store->stats;
+    ret->recovering = store->recovery != NULL;
     ret->size_bytes = store->size_bytes;
     ret->bytes_taken_now = aro_budget_taken(store);
     ret->chunks_now = aro_places_count(store->places);
     ret->objects_now = aro_objects_count(store->objects);
+}
+
+void aro_store_totals(const struct aro_store *store, struct aro_store_totals *ret)
+{
+    *ret = (struct aro_store_totals){0};
+    for (const struct aro_segment *s = store->segments; s != NULL; s = s->next) {
+        ret->records += s->records;
+        ret->written_bytes += (uint64_t)s->next_block * ARO_BLOCK_BYTES;
+        ret->live_bytes += s->live_blocks * (uint64_t)ARO_BLOCK_BYTES;
+    }
 }

@@ -135,6 +135,7 @@ struct aro_store_stats {
     uint64_t recovery_bytes;
     uint64_t recovery_us;     /* the building of the index took, or has taken so far */
     uint64_t objects_dropped; /* at the last start: their manifest was not here */
+    bool recovering;          /* the index is being built */
     bool direct;              /* O_DIRECT in use */
     bool writable;            /* false after a failed sync or a full disk, until it heals */
 };
@@ -259,5 +260,13 @@ void aro_store_victim_leave(struct aro_store *store);
 bool aro_store_poll(struct aro_store *store);
 
 void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret);
+
+/* What it takes a look at every segment to say. */
+struct aro_store_totals {
+    uint64_t records;
+    uint64_t written_bytes; /* blocks of the data files that were given to payloads */
+    uint64_t live_bytes;    /* of those, blocks of chunks that the index knows */
+};
+void aro_store_totals(const struct aro_store *store, struct aro_store_totals *ret);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/api/commands.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cache/base/id.h"
@@ -68,6 +69,14 @@ const struct aro_command aro_commands[] = {
     {"verify", ARO_ROLE_OPERATE, true, false,
      "Read objects back and check every digest",
      {OBJECT_ID(false, "only this object (default: all)")}},
+    {"store_stat", ARO_ROLE_READ, false, false,
+     "The store: space, segments, chunks, records, what the last start found", {{0}}},
+    {"store_check", ARO_ROLE_OPERATE, true, false,
+     "Check the structure of the store: files, tables and index against each other", {{0}}},
+    {"store_scrub", ARO_ROLE_OPERATE, true, false,
+     "The same, and read every stored chunk back with its checksum",
+     {{ARO_PARAM_BYTES, "bytes_per_s", false, false, 1 << 20, UINT64_C(1) << 40,
+       "read at most so much per second (default 256MiB)"}}},
     {"pull", ARO_ROLE_OPERATE, true, false,
      "Fetch a URL of a configured origin, even if its name is still fresh",
      {TEXT("url", true, true, 1535, "for example http://10.0.0.5:8080/film.mp4"),
@@ -119,6 +128,20 @@ const struct aro_command aro_commands[] = {
 /* clang-format on */
 
 const size_t aro_commands_count = sizeof(aro_commands) / sizeof(aro_commands[0]);
+
+const struct aro_command *aro_command_find_words(const char *first, const char *second,
+                                                 unsigned *ret_words)
+{
+    char name[32];
+
+    *ret_words = 2;
+    if (second != NULL &&
+        snprintf(name, sizeof(name), "%s_%s", first, second) < (int)sizeof(name) &&
+        aro_command_find(name) != NULL)
+        return aro_command_find(name);
+    *ret_words = 1;
+    return aro_command_find(first);
+}
 
 const struct aro_command *aro_command_find(const char *name)
 {

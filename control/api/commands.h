@@ -54,6 +54,9 @@ extern const size_t aro_commands_count;
 
 /* NULL: no such command. */
 const struct aro_command *aro_command_find(const char *name);
+/* The same for a command line: two words are the method that an underscore joins. */
+const struct aro_command *aro_command_find_words(const char *first, const char *second,
+                                                 unsigned *ret_words);
 /* The nearest name to a misspelt one, or NULL. */
 const char *aro_command_suggest(const char *name);
 const struct aro_param *aro_param_find(const struct aro_command *command, const char *name);

@@ -7,6 +7,9 @@ static void usage(const struct aro_command *command, char *text, size_t text_byt
 {
     size_t used = (size_t)snprintf(text, text_bytes, "%s", command->name);
 
+    for (char *at = text; *at != '\0'; at++) /* two words for people */
+        *at = *at == '_' ? ' ' : *at;
+
     for (const struct aro_param *param = command->params; param->type != ARO_PARAM_NONE; param++) {
         const char *name = param->type == ARO_PARAM_SOURCE ? "FILE" : param->name;
         bool bare = param->type == ARO_PARAM_SOURCE || param->required;
@@ -78,14 +81,17 @@ void aro_completion_print(FILE *out)
           "    done\n"
           "    case \"$command\" in\n"
           "    '') COMPREPLY=($(compgen -W \"--socket --json --quiet --timeout --watch --help "
-          "--version completion doctor",
+          "--version completion doctor store",
           out);
     for (size_t i = 0; i < aro_commands_count; i++)
-        fprintf(out, " %s", aro_commands[i].name);
+        if (strchr(aro_commands[i].name, '_') == NULL)
+            fprintf(out, " %s", aro_commands[i].name);
     fputs("\" -- \"$word\")) ;;\n", out);
     for (size_t i = 0; i < aro_commands_count; i++) {
         const struct aro_command *command = &aro_commands[i];
         bool file = false;
+        if (strchr(command->name, '_') != NULL)
+            continue;
         fprintf(out, "    %s) COMPREPLY=($(compgen -W \"", command->name);
         for (const struct aro_param *at = command->params; at->type != ARO_PARAM_NONE; at++) {
             file |= at->type == ARO_PARAM_SOURCE;
@@ -94,6 +100,9 @@ void aro_completion_print(FILE *out)
         }
         fprintf(out, "\" %s-- \"$word\")) ;;\n", file ? "-f " : "");
     }
+    fputs(
+        "    store) COMPREPLY=($(compgen -W \"stat check scrub --bytes-per-s\" -- \"$word\")) ;;\n",
+        out);
     fputs("    doctor) COMPREPLY=($(compgen -f -W \"--config --json --quiet --help\" -- "
           "\"$word\")) ;;\n",
           out);

@@ -310,6 +310,7 @@ int main(int argc, char **argv)
     const struct aro_command *command;
     struct options options;
     const char *name, *near;
+    unsigned words;
     int code;
 
     defaults(&options);
@@ -333,7 +334,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "doctor") == 0)
         return aro_doctor_command(argc - optind, argv + optind, options.style);
-    command = aro_command_find(name);
+    command = aro_command_find_words(name, argv[optind + 1], &words);
+    optind += (int)words - 1; /* what follows is the command's */
     if (command == NULL) {
         near = aro_command_suggest(name);
         fprintf(stderr, "aroctl: no command '%s'%s%s%s (ARO-1001)\n  try: aroctl --help\n", name,
@@ -347,7 +349,7 @@ int main(int argc, char **argv)
     }
     if (options.watch_s > 0 && (command->role != ARO_ROLE_READ || command->offline))
         return usage_error("--watch repeats commands that look, not ", name);
-    int words = aro_arguments_style(argc - optind - 1, argv + optind + 1, &options.style.json,
+    int count = aro_arguments_style(argc - optind - 1, argv + optind + 1, &options.style.json,
                                     &options.style.quiet);
-    return run(&options, command, words, argv + optind + 1);
+    return run(&options, command, count, argv + optind + 1);
 }

@@ -8,6 +8,7 @@
 #include "control/api/units.h"
 #include "control/ctl/members.h"
 #include "control/ctl/render_cache.h"
+#include "control/ctl/render_store.h"
 #include "control/ctl/table.h"
 
 enum { EXIT_DAMAGED = 6 };
@@ -22,6 +23,7 @@ static const char *yes(bool value)
 static void status(const json_t *r, const struct aro_style *style, FILE *out)
 {
     const json_t *memory = json_object_get(r, "memory"), *store = json_object_get(r, "store");
+    const json_t *recovery = json_object_get(store, "recovery");
     const json_t *pools = json_object_get(r, "pools"), *at;
     char a[ARO_UNITS_TEXT], b[ARO_UNITS_TEXT], pinned[ARO_UNITS_TEXT];
     struct aro_table *table;
@@ -35,6 +37,10 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
             aro_bytes_human(number(memory, "cache_bytes"), b), number(memory, "cache_chunks"),
             aro_bytes_human(number(memory, "pinned_bytes"), pinned),
             flag(memory, "cache_hugepages") ? ", hugepages" : "");
+    if (flag(recovery, "under_way"))
+        fprintf(out, "index   being built: %llu of %llu segments, %llu chunks, %.1f s so far\n",
+                number(recovery, "segments_done"), number(recovery, "segments"),
+                number(recovery, "chunks"), (double)number(recovery, "elapsed_us") / 1e6);
     if (json_is_object(store))
         fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s\n",
                 aro_bytes_human(number(store, "used_bytes"), a),
@@ -478,19 +484,35 @@ static const struct {
     void (*print)(const json_t *result, const struct aro_style *style, FILE *out);
     const char *list;
 } renders[] = {
-    {"status", status, NULL},     {"stats", stats, NULL},
-    {"ports", ports, "ports"},    {"lcores", lcores, "lcores"},
-    {"put", put, NULL},           {"ls", ls, "objects"},
-    {"stat", whereabouts, NULL},  {"evict", evict, NULL},
-    {"flush", flush, NULL},       {"verify", verify, NULL},
-    {"config", config, "blocks"}, {"job", jobs, "jobs"},
-    {"cancel", cancel, NULL},     {"explain", explain, NULL},
-    {"version", version, NULL},   {"schema", schema, "methods"},
-    {"stop", stop, NULL},         {"pull", pull, NULL},
-    {"resolve", resolve, NULL},   {"chunks", chunks, NULL},
-    {"names", names, "names"},    {"purge", purge, NULL},
-    {"name", name, NULL},         {"pin", pin, NULL},
-    {"unpin", unpin, NULL},       {"cache", aro_render_cache, NULL},
+    {"status", status, NULL},
+    {"stats", stats, NULL},
+    {"ports", ports, "ports"},
+    {"lcores", lcores, "lcores"},
+    {"put", put, NULL},
+    {"ls", ls, "objects"},
+    {"stat", whereabouts, NULL},
+    {"evict", evict, NULL},
+    {"flush", flush, NULL},
+    {"verify", verify, NULL},
+    {"config", config, "blocks"},
+    {"job", jobs, "jobs"},
+    {"cancel", cancel, NULL},
+    {"explain", explain, NULL},
+    {"version", version, NULL},
+    {"schema", schema, "methods"},
+    {"stop", stop, NULL},
+    {"pull", pull, NULL},
+    {"resolve", resolve, NULL},
+    {"chunks", chunks, NULL},
+    {"names", names, "names"},
+    {"purge", purge, NULL},
+    {"name", name, NULL},
+    {"pin", pin, NULL},
+    {"unpin", unpin, NULL},
+    {"cache", aro_render_cache, NULL},
+    {"store_stat", aro_render_store_stat, "stores"},
+    {"store_check", aro_render_store_check, NULL},
+    {"store_scrub", aro_render_store_check, NULL},
 };
 
 static void print_json(const json_t *value, FILE *out)
@@ -536,7 +558,7 @@ int aro_render(const struct aro_command *command, const json_t *result,
         else
             renders[i].print(result, style, out);
     }
-    if (strcmp(command->name, "verify") == 0 && !flag(result, "ok"))
+    if (json_is_false(json_object_get(result, "ok"))) /* verify, store check, store scrub */
         return EXIT_DAMAGED;
     return 0;
 }

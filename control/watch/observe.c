@@ -18,6 +18,7 @@ struct aro_observer {
     struct aro_exporter *http; /* NULL: off */
     struct aro_pulse pulse;
     bool beats[ARO_LCORES_MAX]; /* as last said in the log */
+    bool indexing;              /* as last told to the service manager */
     struct aro_scrape scrape;   /* of the answer being made */
 };
 
@@ -101,9 +102,15 @@ static int listen_start(struct aro_observer *observer, struct aro_error *error)
 
 /* ---- lcores and the watchdog ---- */
 
+static bool is_indexing(const struct aro_node *node)
+{
+    return node->store != NULL && !aro_store_is_whole(node->store);
+}
+
 static void status_send(const struct aro_observer *observer)
 {
     const struct aro_node *node = observer->node;
+    struct aro_store_stats store;
 
     for (unsigned i = 0; i < observer->pulse.threads; i++)
         if (!observer->beats[i]) {
@@ -111,6 +118,16 @@ static void status_send(const struct aro_observer *observer)
                             observer->scrape.lcore[i].lcore);
             return;
         }
+    if (observer->indexing) {
+        aro_store_stats(node->store, &store);
+        aro_notify_send(&node->notify, 0,
+                        "STATUS=serving UDP port %u, the store's index is being built: %llu of "
+                        "%llu segments",
+                        (unsigned)node->config.service_port,
+                        (unsigned long long)store.recovered_segments,
+                        (unsigned long long)store.recovery_segments);
+        return;
+    }
     aro_notify_send(&node->notify, 0, "STATUS=serving UDP port %u: %u ports, %u lcores",
                     (unsigned)node->config.service_port, node->config.ports,
                     observer->pulse.threads);
@@ -118,8 +135,10 @@ static void status_send(const struct aro_observer *observer)
 
 static void beats_compare(struct aro_observer *observer)
 {
-    bool changed = false;
+    bool indexing = is_indexing(observer->node);
+    bool changed = indexing || indexing != observer->indexing;
 
+    observer->indexing = indexing;
     for (unsigned i = 0; i < observer->pulse.threads; i++) {
         bool beats = aro_pulse_beats(&observer->pulse, i);
         if (beats == observer->beats[i])
@@ -173,6 +192,7 @@ struct aro_observer *aro_observer_create(struct aro_node *node, struct aro_error
     }
     observer->node = node;
     memset(observer->beats, true, sizeof(observer->beats));
+    observer->indexing = is_indexing(node);
     look(observer, aro_now_ns());
     if (listen_start(observer, error) != 0) {
         free(observer);

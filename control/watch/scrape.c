@@ -264,6 +264,11 @@ bool aro_scrape_ready(const struct aro_scrape *scrape, char reasons[ARO_REASONS_
         if (!scrape->advances[i])
             aro_exporter_reason(reasons, ARO_REASONS_BYTES, "lcore %u does not advance\n",
                                 scrape->lcore[i].lcore);
+    if (scrape->has_store && scrape->metrics.store.recovering)
+        aro_exporter_reason(reasons, ARO_REASONS_BYTES,
+                            "the store's index is being built: %llu of %llu segments\n",
+                            (unsigned long long)scrape->metrics.store.recovered_segments,
+                            (unsigned long long)scrape->metrics.store.recovery_segments);
     if (scrape->has_store && !scrape->metrics.store.writable)
         aro_exporter_reason(reasons, ARO_REASONS_BYTES, "the store takes no writes\n");
     if (!any_link_up(scrape))

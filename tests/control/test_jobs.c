@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cache/base/sha256.h"
+#include "cache/disk/state.h"
 #include "control/commands.h"
 #include "tests/control/fixture.h"
 
@@ -296,6 +297,69 @@ Test(jobs, cancel_ends_a_job_and_a_stopping_daemon_takes_none)
     json_decref(answer);
     close(ends[0]);
     close(ends[1]);
+    bench_destroy(bench);
+}
+
+static bool answered(struct bench *bench, unsigned turns)
+{
+    char byte;
+
+    while (turns-- > 0)
+        turn(bench);
+    return recv(bench->fd, &byte, 1, MSG_PEEK) == 1;
+}
+
+Test(jobs, what_needs_the_whole_index_waits_for_it_and_can_be_cancelled)
+{
+    struct bench *bench = bench_create(64 * MIB);
+    json_t *answer;
+
+    aro_jobs_hold(bench->node.jobs, true);
+    say(bench, "verify", "{}");
+    cr_assert_not(answered(bench, 100));
+    aro_jobs_hold(bench->node.jobs, false);
+    answer = hear(bench);
+    cr_assert(json_is_true(json_object_get(answer, "ok")));
+    json_decref(answer);
+    aro_jobs_hold(bench->node.jobs, true);
+    say(bench, "store_scrub", "{}");
+    cr_assert_not(answered(bench, 100));
+    aro_job_cancel(aro_jobs_at(bench->node.jobs, 0));
+    answer = hear(bench);
+    cr_assert_str_eq(text(answer, "id"), "ARO-6017");
+    json_decref(answer);
+    aro_jobs_hold(bench->node.jobs, false);
+    bench_destroy(bench);
+}
+
+/* A store that has just been opened, and has not looked at anything yet. */
+Test(jobs, a_chunk_that_is_not_known_yet_is_not_said_to_be_absent)
+{
+    const char *chunk = "c-5555555555555555555555555555555555555555555555555555555555555555";
+    const char *const methods[] = {"stat", "evict", "pin"};
+    struct bench *bench = bench_create(64 * MIB);
+
+    for (unsigned i = 0; i < 6; i++) {
+        json_t *answer;
+        atomic_store(&bench->node.store->whole, i >= 3);
+        answer = ask(bench, methods[i % 3], "{\"id\":\"ID\"}", chunk);
+        cr_assert_str_eq(text(answer, "id"), i < 3 ? "ARO-6045" : "ARO-6020", "%s", methods[i % 3]);
+        cr_assert_eq(json_is_true(json_object_get(answer, "retryable")), i < 3);
+        json_decref(answer);
+    }
+    bench_destroy(bench);
+}
+
+Test(jobs, without_a_store_there_is_none_to_look_after)
+{
+    const char *const methods[] = {"store_stat", "store_check", "store_scrub"};
+    struct bench *bench = bench_create(0);
+
+    for (unsigned i = 0; i < 3; i++) {
+        json_t *answer = ask(bench, methods[i], "{}", "");
+        cr_assert_str_eq(text(answer, "id"), "ARO-6046");
+        json_decref(answer);
+    }
     bench_destroy(bench);
 }
 

@@ -2,6 +2,8 @@
 /* Misses: two lcores, one store, real io_uring reads; the test decides which lcore turns when. */
 #include "tests/dataplane/rig.h"
 
+#include "cache/disk/state.h"
+
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
@@ -218,7 +220,37 @@ Test(pending, damaged_bytes_are_never_answered_and_quarantined)
 
 static uint64_t looked_up(const struct aro_counters *c)
 {
-    return c->hits_memory + c->misses_disk + c->misses_joined + c->misses_shed + c->misses_absent;
+    return c->hits_memory + c->misses_disk + c->misses_joined + c->misses_shed + c->misses_absent +
+           c->misses_unknown;
+}
+
+Test(pending, while_the_index_is_being_built_what_is_not_found_is_asked_to_come_again)
+{
+    struct rig *rig = rig_create_store(NULL);
+    const struct aro_counters *c = &rig->lcore->counters;
+    struct aro_id id = rig_stored_chunk(rig, CHUNK, 5), nowhere = {{1, 2, 3, 4}};
+    unsigned count[256] = {0};
+    uint8_t *bytes = calloc(1, CHUNK), tier;
+
+    keep(rig);
+    rig_validate(rig);
+    atomic_store(&rig->store->whole, false); /* as after a start */
+    rig_get(rig, &nowhere, SLICE, 0, 1, 1);
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(c->status_retry_later, 1u);
+    cr_assert_eq(c->status_not_found, 0u);
+    cr_assert_eq(c->misses_unknown, 1u);
+    rig_get(rig, &id, SLICE, 0, 1, 2); /* what is known is served */
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(count[ARO_MSG_DATA], 1u);
+    atomic_store(&rig->store->whole, true);
+    rig_get(rig, &nowhere, SLICE, 0, 1, 3);
+    collect(rig, 1, count, bytes, &tier);
+    cr_assert_eq(c->status_not_found, 1u);
+    cr_assert_eq(looked_up(c), 3u);
+    rig_check_balance(rig);
+    free(bytes);
+    rig_destroy(rig);
 }
 
 static void few_reads(struct aro_dataplane_config *config)

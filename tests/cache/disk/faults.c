@@ -12,6 +12,8 @@
 
 int __real_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                            uint32_t len_bytes, uint64_t offset_bytes);
+int __real_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
+                          uint32_t len_bytes, uint64_t offset_bytes);
 int __real_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
 int __real_aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd);
 int __real_aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd,

@@ -16,7 +16,7 @@ enum fault_kind {
     FAULT_SYNC, /* fdatasync of a file, fsync of the directory */
     FAULT_ALLOCATE,
     FAULT_UNLINK,
-    FAULT_READ, /* of the store's own: while a segment is emptied */
+    FAULT_READ, /* of the store's own; is not recorded */
 };
 
 /*

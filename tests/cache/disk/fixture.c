@@ -64,6 +64,19 @@ bool fixture_open(struct fixture *f)
     return f->store != NULL;
 }
 
+void fixture_start(struct fixture *f)
+{
+    f->store = aro_store_start(&f->config, &f->error);
+    cr_assert_not_null(f->store, "%s", f->error.text);
+}
+
+void fixture_turn(struct fixture *f)
+{
+    if (!aro_store_poll(f->store) && aro_uring_in_flight(f->ring) > 0)
+        cr_assert_eq(aro_uring_wait(f->ring), 0);
+    aro_uring_poll(f->ring, 64);
+}
+
 void fixture_close(struct fixture *f)
 {
     aro_store_close(f->store);

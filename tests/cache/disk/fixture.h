@@ -24,6 +24,10 @@ void fixture_begin(struct fixture *f);
 void fixture_end(struct fixture *f);
 
 bool fixture_open(struct fixture *f); /* false: f->error says why */
+/* Opened, but its index is still to be built: by fixture_turn. */
+void fixture_start(struct fixture *f);
+/* One turn of the store's and the ring's, whatever is ready. */
+void fixture_turn(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_reopen(struct fixture *f); /* asserts success */
 

@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +162,41 @@ Test(super, a_directory_that_we_may_not_use_is_a_matter_of_permission)
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert_eq(status, 0);
+}
+
+/* In a mount namespace of its own: 0 when opening says what it must, else where it went wrong. */
+static int open_read_only(bool new_one)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(f.dir, f.dir, NULL, MS_BIND, NULL) != 0 ||
+        mount(NULL, f.dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)
+        return 2;
+    if (fixture_open(&f) || f.error.id != ARO_E_STORE_READ_ONLY)
+        return 3;
+    f.config.read_only = true; /* looking is possible, if there is something */
+    if (fixture_open(&f) != !new_one)
+        return 4;
+    return 0;
+}
+
+Test(super, a_read_only_mount_is_an_error_of_its_own)
+{
+    int status;
+    pid_t child;
+
+    if (getuid() != 0) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("needs root to mount");
+    }
+    for (int round = 0; round < 2; round++) {
+        child = fork();
+        if (child == 0)
+            _exit(open_read_only(round == 0));
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert_eq(status, 0, "round %d: %d", round, WEXITSTATUS(status));
+        cr_assert(fixture_open(&f), "%s", f.error.text);
+        fixture_close(&f);
+    }
 }
 
 Test(super, a_crash_while_creating_leaves_a_directory_that_can_be_used)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/check_store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cache/disk/check.h"
+
+enum { RING_DEPTH = 64, READERS = 1 };
+
+static uint64_t secret(void)
+{
+    uint64_t value = 0;
+
+    (void)!getrandom(&value, sizeof(value), 0); /* nobody chooses the keys here */
+    return value;
+}
+
+static void report(void *arg, const struct aro_walk_item *item, bool quarantined)
+{
+    char id[ARO_ID_TEXT_MAX];
+    FILE *out = arg;
+
+    (void)quarantined;
+    fprintf(out, "segment %u", item->place.segment);
+    if (item->has_record)
+        fprintf(out, " record %u", item->record);
+    if (item->has_chunk)
+        fprintf(out, " block %u %s", item->place.block,
+                aro_id_format(&item->id, ARO_KIND_CHUNK, id));
+    fprintf(out, ": %s%s%s\n", item->problem, item->error != 0 ? ": " : "",
+            item->error != 0 ? strerror(-item->error) : "");
+}
+
+static int check_opened(struct aro_store *store, struct aro_uring *ring, FILE *out,
+                        struct aro_error *error)
+{
+    struct aro_check_config config = {.store = store, .report = report, .arg = out};
+    struct aro_check *check = aro_check_create(&config);
+    enum aro_check_state state = ARO_CHECK_MORE;
+    struct aro_store_stats found;
+    struct aro_check_stats stats;
+
+    if (check == NULL)
+        return aro_error_set(error, ARO_E_STORE_MEMORY, "no memory to check the store");
+    while (state != ARO_CHECK_OVER) {
+        state = aro_check_turn(check, 0);
+        if (state == ARO_CHECK_WAITS && aro_uring_wait(ring) == 0)
+            aro_uring_reap(ring, RING_DEPTH);
+    }
+    aro_check_stats(check, &stats);
+    aro_check_destroy(check);
+    aro_store_stats(store, &found);
+    if (found.recovered_torn + found.objects_dropped > 0)
+        fprintf(out,
+                "the next start drops %llu records that do not verify and %llu objects without "
+                "their manifest\n",
+                (unsigned long long)found.recovered_torn,
+                (unsigned long long)found.objects_dropped);
+    fprintf(out, "%s: %llu segments, %llu chunks, %llu objects, %llu problems\n",
+            stats.problems == 0 ? "ok" : "DAMAGED", (unsigned long long)stats.segments,
+            (unsigned long long)stats.chunks, (unsigned long long)found.objects_now,
+            (unsigned long long)stats.problems);
+    return stats.problems == 0 ? 0 : ARO_EXIT_DAMAGED;
+}
+
+int aro_check_store_offline(const struct aro_config *config, FILE *out, struct aro_error *error)
+{
+    struct aro_store_config opened = {.path = config->store_path,
+                                      .size_bytes = config->store_size_bytes,
+                                      .segment_bytes = config->store_segment_bytes,
+                                      .read_only = true};
+    struct aro_store *store;
+    struct aro_qsbr qsbr;
+    int result;
+
+    if (!config->has_store)
+        return aro_error_set(error, ARO_E_NO_STORE, "the configuration has no store");
+    aro_qsbr_init(&qsbr, READERS);
+    opened.seed = secret();
+    opened.qsbr = &qsbr;
+    opened.ring = aro_uring_create(RING_DEPTH);
+    if (opened.ring == NULL)
+        return aro_error_set(error, ARO_E_CONTROL_RESOURCES, "io_uring: %s", strerror(errno));
+    store = aro_store_open(&opened, NULL, NULL, error);
+    result = store == NULL ? -1 : check_opened(store, opened.ring, out, error);
+    aro_store_close(store);
+    aro_uring_destroy(opened.ring);
+    return result;
+}
