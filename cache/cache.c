@@ -13,7 +13,6 @@
 enum {
     REGION_BYTES_MIN = 8 << 20,
     REGION_PER_ENTRY_BYTES = 16 << 10, /* default of entries_max */
-    ENTRIES_MIN = 64,
 };
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
@@ -35,9 +34,10 @@ static int config_check(const struct aro_cache_config *config, struct aro_error 
         config->region_bytes % ARO_ARENA_PAGE != 0)
         return aro_error_set(error, ARO_E_CACHE_LIMIT,
                              "the cache's memory does not start and end on a page of 4 KiB");
-    if (entries_max != 0 && (entries_max < ENTRIES_MIN || entries_max > ARO_INDEX_ENTRIES_MAX))
+    if (entries_max != 0 &&
+        (entries_max < ARO_CACHE_ENTRIES_MIN || entries_max > ARO_INDEX_ENTRIES_MAX))
         return aro_error_set(error, ARO_E_CACHE_LIMIT, "%u cache entries is not within %d..%d",
-                             config->entries_max, ENTRIES_MIN, ARO_INDEX_ENTRIES_MAX);
+                             config->entries_max, ARO_CACHE_ENTRIES_MIN, ARO_INDEX_ENTRIES_MAX);
     if (config->readers_max < 1 || config->readers_max > ARO_READERS_MAX)
         return aro_error_set(error, ARO_E_CACHE_LIMIT, "%u cache readers is not within 1..%d",
                              config->readers_max, ARO_READERS_MAX);
@@ -73,7 +73,7 @@ static int cache_fill(struct aro_cache *cache, const struct aro_cache_config *co
     int rc;
 
     if (entries_max == 0)
-        entries_max = clamp(config->region_bytes / REGION_PER_ENTRY_BYTES, ENTRIES_MIN,
+        entries_max = clamp(config->region_bytes / REGION_PER_ENTRY_BYTES, ARO_CACHE_ENTRIES_MIN,
                             ARO_INDEX_ENTRIES_MAX);
     cache->region_bytes = config->region_bytes;
     cache->readers_max = config->readers_max;

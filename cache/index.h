@@ -24,7 +24,8 @@
 enum {
     ARO_INDEX_SLOTS = 8,                   /* per bucket */
     ARO_INDEX_CROWD = 2 * ARO_INDEX_SLOTS, /* in the buckets of one id */
-    ARO_INDEX_ENTRIES_MAX = 64u << 20,     /* a hash has bits for two of its buckets and a tag */
+    ARO_INDEX_ENTRIES_MAX =
+        ARO_CACHE_ENTRIES_MAX, /* a hash has bits for two of its buckets and a tag */
     ARO_INDEX_AHEAD = 6,
     ARO_INDEX_CLAIMED_MAX = 1u << 4, /* times one insert may try: attempts are told apart */
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/cache.h"
 #include "control/config_keys.h"
 #include "control/settings.h"
 
@@ -256,6 +257,12 @@ static int check(const char *path, struct aro_config *config, struct aro_error *
 {
     if (config->socket[0] == '\0')
         snprintf(config->socket, sizeof(config->socket), "%.90s/control.sock", config->runtime_dir);
+    if (config->cache_chunks_max != 0 && (config->cache_chunks_max < ARO_CACHE_ENTRIES_MIN ||
+                                          config->cache_chunks_max > ARO_CACHE_ENTRIES_MAX))
+        return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                             "%s: cache.chunks_max = %llu is neither 0 nor within %d..%d", path,
+                             (unsigned long long)config->cache_chunks_max, ARO_CACHE_ENTRIES_MIN,
+                             ARO_CACHE_ENTRIES_MAX);
     if (config->has_store && config->store_segment_bytes > config->store_size_bytes)
         return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
                              "%s: store \"%s\": segment is larger than size", path,

@@ -83,6 +83,8 @@ void compare_measure(const struct compare *compare, const struct compare_pair *p
     ret->cycles_ratio = bench_median(cycles_ratios, rounds);
 }
 
+static bool is_quick; /* of this run: said in every line */
+
 void compare_tell(const char *name, const struct compare_result *result, const char *unit,
                   const char *note, ...)
 {
@@ -95,6 +97,8 @@ void compare_tell(const char *name, const struct compare_result *result, const c
     va_start(arguments, note);
     vprintf(note, arguments);
     va_end(arguments);
+    if (is_quick)
+        printf("; QUICK: sizes too small for a figure");
     if (result->ratio_max > 0) /* there were rounds */
         printf("; ratio of single rounds %.2f to %.2f; %.1f%% of the CPUs stolen",
                result->ratio_min, result->ratio_max, result->stolen * 100);
@@ -139,6 +143,7 @@ int compare_run(const char *tool, const struct comparison list[], unsigned n,
     struct compare compare = *sizes;
     unsigned named = 0, told = 0;
 
+    is_quick = options->quick;
     compare.rounds = options->rounds;
     compare.raw = raw_open(options->raw);
     bench_cpus_read(&compare.cpus);

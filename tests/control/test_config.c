@@ -47,16 +47,17 @@ Test(config, values_of_every_kind_are_understood)
 {
     static struct aro_config config;
     struct aro_error error = {0};
-    const char *text = "runtime_dir = /tmp/x\nlog_level = debug\n"
-                       "cache { memory = 1GiB policy = fifo pin_max = 40% }\n"
-                       "store \"main\" { path = \"/srv/a\" size = 10GB segment = 64MiB io = threads }\n"
-                       "dataplane { lcores = {0, 3} idle = poll pending_deadline = 200ms }\n"
-                       "limits { ceiling = 20Gbit }\n"
-                       "control { mode = 0600 }\n"
-                       "eal { hugepages = off args = {\"--iova-mode=va\"} }\n"
-                       "port \"p\" { device = \"net_tap0,iface=aro0\"\n"
-                       "  addresses = {\"10.9.0.1/24\", \"fd09::1/64\"} lcores = 3 mtu = 9000\n"
-                       "  reply_via_gateway = on gateway_mac = \"02:00:00:00:00:fe\" }\n";
+    const char *text =
+        "runtime_dir = /tmp/x\nlog_level = debug\n"
+        "cache { memory = 1GiB policy = fifo pin_max = 40% }\n"
+        "store \"main\" { path = \"/srv/a\" size = 10GB segment = 64MiB io = threads }\n"
+        "dataplane { lcores = {0, 3} idle = poll pending_deadline = 200ms }\n"
+        "limits { ceiling = 20Gbit }\n"
+        "control { mode = 0600 }\n"
+        "eal { hugepages = off args = {\"--iova-mode=va\"} }\n"
+        "port \"p\" { device = \"net_tap0,iface=aro0\"\n"
+        "  addresses = {\"10.9.0.1/24\", \"fd09::1/64\"} lcores = 3 mtu = 9000\n"
+        "  reply_via_gateway = on gateway_mac = \"02:00:00:00:00:fe\" }\n";
 
     cr_assert_eq(read_text(text, &config, &error), 0, "%s", error.text);
     cr_assert_str_eq(config.socket, "/tmp/x/control.sock");
@@ -146,6 +147,8 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
         {"store \"a\" { path = /x }\n" PORT, 2007, ":1:", "needs 'size'"},
         {"port \"a\" { }\n", 2007, ":1:", "needs 'device'"},
         {"", 2007, ":", "no port block"},
+        {"cache { chunks_max = 63 }\n" PORT, 2005, ":", "neither 0 nor within 64..67108864"},
+        {"cache { chunks_max = 67108865 }\n" PORT, 2005, ":", "neither 0 nor within"},
         {"store \"a\" { path = /x size = 64MiB }\n" PORT, 2005, ":", "segment is larger than size"},
         {"dataplane { lcores = {2} }\nport \"a\" { device = x addresses = {\"10.9.0.1/8\"} "
          "lcores = {1} }",

@@ -48,7 +48,7 @@ def bad_region(context):
     for size in "0", "4KiB", "1MiB", "8191KiB":
         start_refused(context, f"{REGION_LINE}: cache {{ memory = {size} }}", "ARO-2004", 78, "memory",
                       "arocached.conf:", cache=size)
-    start_refused(context, f"{REGION_LINE}: room for too few chunks (chunks_max = 10)", "ARO-4002", 78, "10",
+    start_refused(context, f"{REGION_LINE}: room for too few chunks (chunks_max = 10)", "ARO-2005", 78, "chunks_max",
                   cache="8MiB", cache_keys="chunks_max = 10")
     least = node.Daemon(context, None, store=None, name="least", cache="8MiB").start()
     content = lib.real_file(context, lib.MIB)
