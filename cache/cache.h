@@ -50,7 +50,7 @@ enum {
     ARO_FIND_BURST_MAX = 64, /* ids per aro_cache_find_burst */
     ARO_CACHE_ENTRIES_MIN = 64,
     ARO_CACHE_ENTRIES_MAX = 64 << 20,
-    ARO_SIZE_CLASSES = 9,    /* class i: at most ARO_CHUNK_ALIGN << i bytes */
+    ARO_SIZE_CLASSES = 9, /* class i: at most ARO_CHUNK_ALIGN << i bytes */
 };
 
 /*
