@@ -103,7 +103,7 @@ static void check_after(unsigned cut, uint32_t seed)
  * The start itself is cut off: a store whose table ends in a record that nobody committed is put
  * right, cut at any event of that, and started again.
  */
-Test(crash, a_power_cut_while_a_start_puts_things_right_loses_nothing, .timeout = 120)
+Test(crash, a_power_cut_while_a_start_puts_things_right_loses_nothing, .timeout = 300)
 {
     struct fixture torn;
     unsigned events;
