@@ -47,7 +47,7 @@ KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
     "disk space for all files of the store; never exceeded")
 KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
     "size of a new segment file")
-KEY("store", recycle, store_recycle, CHOICE, 0, 2, "auto", RESTART,
+KEY("store", recycle, store_recycle, CHOICE, 0, 2, "off", RESTART,
     "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
