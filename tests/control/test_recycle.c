@@ -61,8 +61,11 @@ static unsigned check(unsigned count)
     for (unsigned n = 0; n < count; n++) {
         if (!listed(n))
             continue;
+        if (!fixture_read_back(fixture, &object[n].id, &back)) { /* forgotten meanwhile? */
+            cr_assert_not(listed(n), "object %u is half there", n);
+            continue;
+        }
         n_listed++;
-        cr_assert(fixture_read_back(fixture, &object[n].id, &back), "object %u is half there", n);
         cr_assert(aro_id_equal(&back, &digest[n]));
     }
     return n_listed;
