@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 INSIDE = "ARO_TEST_INSIDE"
+WIRE = "net_af_packet0,iface=va0,framesz=2048,blocksz=65536,framecnt=4096"
 
 
 def is_root():
@@ -25,3 +26,11 @@ def enter():
         sys.exit(77)
     os.environ[INSIDE] = "root" if root else "user"
     os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+
+
+def wire():
+    """A wire of two ends: va0, which a daemon takes (WIRE), and vb0, the kernel's, 10.9.0.2. Deleting
+    either end deletes both."""
+    for command in ("link add va0 type veth peer name vb0", "addr add 10.9.0.2/24 dev vb0",
+                    "link set va0 up", "link set vb0 up"):
+        subprocess.run(["ip", *command.split()], check=True)

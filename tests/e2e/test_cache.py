@@ -22,7 +22,6 @@ import namespace
 from node import Node, wait_until
 
 AROCACHED, AROCTL, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:5])
-DEVICE = "net_af_packet0,iface=va0,framesz=2048,blocksz=65536,framecnt=4096"
 MIB, CHUNK = 1 << 20, 65536
 MEMORY, CONTENT = 16 * MIB, 20 * MIB
 GET = struct.Struct(">BBHHHQQ16s32sHH")  # docs/protocol.md
@@ -53,15 +52,13 @@ class Cache(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="aro-cache-")
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
-        for command in ("link add va0 type veth peer name vb0", "addr add 10.9.0.2/24 dev vb0",
-                        "link set va0 up", "link set vb0 up"):
-            subprocess.run(["ip", *command.split()], check=True)
+        namespace.wire()
         self.addCleanup(subprocess.run, ["ip", "link", "del", "va0"], check=True)
 
     def node(self, store=True):
         config = (f'cache {{ memory = "{MEMORY >> 20}MiB" }}\nhttp {{ listen = "" }}\n'
                   f'limits {{ ceiling = 0 ceiling_net = 0 }}\n'
-                  f'port "p0" {{ device = "{DEVICE}" addresses = {{"10.9.0.1/24"}} }}\n')
+                  f'port "p0" {{ device = "{namespace.WIRE}" addresses = {{"10.9.0.1/24"}} }}\n')
         if store:
             config += f'store "main" {{ path = "{self.folder}/store" size = "256MiB" }}\n'
         node = Node(AROCACHED, PROFILES, self.folder, config)

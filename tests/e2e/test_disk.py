@@ -19,7 +19,6 @@ from node import Node
 
 AROCACHED, AROCTL, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:5])
 REFUSED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_io_uring.py")
-DEVICE = "net_af_packet0,iface=va0,framesz=2048,blocksz=65536,framecnt=4096"
 CONTENT, CHUNK = 20 << 20, 65536
 
 
@@ -28,16 +27,14 @@ class Disk(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="aro-disk-")
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
-        for command in ("link add va0 type veth peer name vb0", "addr add 10.9.0.2/24 dev vb0",
-                        "link set va0 up", "link set vb0 up"):
-            subprocess.run(["ip", *command.split()], check=True)
+        namespace.wire()
         self.addCleanup(subprocess.run, ["ip", "link", "del", "va0"], check=True)
 
     def node(self, program=AROCACHED, io="auto"):
         node = Node(program, PROFILES, self.folder,
                     'cache { memory = "16MiB" }\nhttp { listen = "" }\nlimits { ceiling = 0 ceiling_net = 0 }\n'
                     f'store "main" {{ path = "{self.folder}/store" size = "256MiB" io = {io} }}\n'
-                    f'port "p0" {{ device = "{DEVICE}" addresses = {{"10.9.0.1/24"}} }}\n')
+                    f'port "p0" {{ device = "{namespace.WIRE}" addresses = {{"10.9.0.1/24"}} }}\n')
         self.addCleanup(node.destroy)
         return node
 

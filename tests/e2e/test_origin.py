@@ -25,7 +25,6 @@ from node import Node, wait_until
 from origin import Origin, drip, file, slowly
 
 AROCACHED, AROCTL, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:5])
-DEVICE = "net_af_packet0,iface=va0,framesz=2048,blocksz=65536,framecnt=4096"
 NULL = "net_null0,no-rx=1"
 
 
@@ -175,17 +174,15 @@ class Origins(unittest.TestCase):
             self.assertEqual(self.origin.count(f"/{n}"), 1)
 
     def test_chunks_are_served_while_the_rest_is_still_on_its_way(self):
-        subprocess.run(["ip", "link", "add", "va0", "type", "veth", "peer", "name", "vb0"], check=True)
+        namespace.wire()
         self.addCleanup(subprocess.run, ["ip", "link", "del", "va0"], check=True)
-        for command in ("addr add 10.9.0.2/24 dev vb0", "link set va0 up", "link set vb0 up"):
-            subprocess.run(["ip", *command.split()], check=True)
         body, gate = content(1 << 20, 2), threading.Event()
 
         def serve(request):
             request.head(200, f"Content-Length: {len(body)}", 'ETag: "2"')
             slowly(request, body, gate, 3 * 65536 + 100)
         self.origin.at["/film"] = serve
-        self.start(device=DEVICE)
+        self.start(device=namespace.WIRE)
         answer = self.node.call("resolve", name="cdn.example/film")
         self.assertEqual((answer["state"], answer["bytes"]), ("arriving", len(body)))
         first = self.node.call("chunks", pull=answer["pull"], wait_ms=5000)

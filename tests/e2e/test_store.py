@@ -26,7 +26,6 @@ import namespace
 from node import Node, wait_until
 
 AROCACHED, AROCTL, MAKE_STORE, PROFILES = map(os.path.abspath, sys.argv[1:5])
-DEVICE = "net_af_packet0,iface=va0,framesz=2048,blocksz=65536,framecnt=4096"
 GET = struct.Struct(">BBHHHQQ16s32sHH")  # docs/protocol.md
 DATA, STATUS, TOKEN, NOT_FOUND, RETRY_LATER = 5, 6, 7, 1, 2
 CHUNKS, EVERY, LENGTH = 1_000_000, 1000, 4096  # every 1000th payload is there
@@ -38,9 +37,8 @@ def chunk(number):
 
 
 def wires():
-    for command in ("link set lo up", "link add va0 type veth peer name vb0",
-                    "addr add 10.9.0.2/24 dev vb0", "link set va0 up", "link set vb0 up"):
-        subprocess.run(["ip", *command.split()], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    namespace.wire()
     link = json.loads(subprocess.run(["ip", "-j", "link", "show", "va0"], check=True,
                                      capture_output=True).stdout)
     mac = link[0]["address"]  # known: a start is not to be measured by ARP's time-outs
@@ -51,7 +49,7 @@ def config(store):
     return (f'cache {{ memory = "64MiB" }}\nhttp {{ listen = "127.0.0.1:9501" }}\n'
             f'limits {{ ceiling = 0 ceiling_net = 0 }}\n'
             f'store "main" {{ path = "{store}" size = "6GiB" }}\n'
-            f'port "p0" {{ device = "{DEVICE}" addresses = {{"10.9.0.1/24"}} }}\n')
+            f'port "p0" {{ device = "{namespace.WIRE}" addresses = {{"10.9.0.1/24"}} }}\n')
 
 
 class Client:
