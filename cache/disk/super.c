@@ -202,6 +202,7 @@ static int read_copies(int fd, const char *path, bool mend, struct aro_super *re
                        struct aro_error *error)
 {
     struct aro_super copy[ARO_SUPER_COPIES] = {0};
+    int good = -1, damaged = 0;
     bool ours = false;
 
     for (int i = 0; i < ARO_SUPER_COPIES; i++) {
@@ -211,13 +212,16 @@ static int read_copies(int fd, const char *path, bool mend, struct aro_super *re
         verdict = judge(&copy[i], path, error);
         if (verdict < 0)
             return -1;
-        if (verdict == 0) {
-            *ret = copy[i];
-            if (i > 0 && mend) /* the first copy is broken */
-                (void)!write_copies(fd, ret);
-            return 0;
-        }
+        if (verdict == 0 && good < 0)
+            good = i;
+        damaged += verdict != 0;
         ours |= memcmp(copy[i].magic, ARO_SUPER_MAGIC, sizeof(copy[i].magic)) == 0;
+    }
+    if (good >= 0) {
+        *ret = copy[good];
+        if (damaged > 0 && mend) /* while there is one to mend from */
+            (void)!write_copies(fd, ret);
+        return 0;
     }
     if (!ours)
         return aro_error_set(error, ARO_E_STORE_FOREIGN, "%s/%s is not a superblock of ours", path,

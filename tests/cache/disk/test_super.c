@@ -108,6 +108,16 @@ Test(super, one_damaged_superblock_copy_is_mended_from_the_other)
     cr_assert_eq(fixture_check(&f, 1, 5000), 1);
 }
 
+Test(super, the_second_copy_is_mended_before_the_first_is_damaged)
+{
+    for (uint64_t left = ARO_SUPER_COPIES; left > 0; left--) {
+        cr_assert(fixture_open(&f), "%s", f.error.text);
+        fixture_close(&f);
+        fixture_flip_bit(&f, "STORE", (left - 1) * ARO_SUPER_STEP_BYTES * 8 + 200);
+    }
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+}
+
 Test(super, both_copies_damaged_is_an_error_and_nothing_is_created)
 {
     cr_assert(fixture_open(&f), "%s", f.error.text);
