@@ -70,8 +70,8 @@ int aro_place_owner(struct aro_store *store, const struct aro_place *place, stru
         if (error != 0)
             return error;
         record = search(store->view.record, store->view.count, store->view.hint, place->block);
-        if (record == NULL)
-            return -ENOENT;
+        if (record == NULL) /* asked for what was there: the table has lost it */
+            return -EBADMSG;
         store->view.hint = (uint32_t)(record - store->view.record);
         if (!aro_record_valid(record, store->uuid_hash, segment->number, store->view.hint))
             return -EBADMSG;

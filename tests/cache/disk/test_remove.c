@@ -192,6 +192,21 @@ Test(remove, a_quarantined_chunk_is_gone_for_good_and_counted)
     cr_assert_eq(fixture_check(&f, 1, LEN), 0);
 }
 
+Test(remove, a_chunk_whose_record_is_gone_is_quarantined_all_the_same)
+{
+    const uint8_t nothing[64] = {0};
+    struct aro_id id = fixture_id(1, LEN);
+    struct aro_place place;
+
+    cr_assert_eq(fixture_append(&f, 1, LEN), 0);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    cr_assert_eq(aro_store_find(f.store, &id, 0, &place), 0);
+    fixture_write_file(&f, "seg-00000001.table", nothing, sizeof(nothing), 0);
+    aro_store_quarantine(f.store, &id, &place);
+    cr_assert_eq(fixture_check(&f, 1, LEN), 0);
+    cr_assert_eq(fixture_stats(&f).quarantined, 1u);
+}
+
 Test(remove, chunks_whose_fingerprints_collide_do_not_touch_each_other)
 {
     enum { N = 60 };
