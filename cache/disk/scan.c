@@ -197,11 +197,22 @@ static int sync_on(struct aro_scan *scan, int fd, enum aro_scan_step next)
     return result < 0 ? result : next_step(scan, next);
 }
 
+static void seal_tail(struct aro_scan *scan)
+{
+    struct aro_table *table = &scan->table;
+    struct aro_record *commit = &table->record[table->count];
+
+    for (uint32_t i = table->committed; i < table->count; i++)
+        if (table->record[i].type == ARO_RECORD_VOID)
+            aro_table_fill(table, &scan->of, i);
+    *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
+    aro_record_seal(commit, scan->of.uuid_hash, scan->of.segment, table->count);
+}
+
 /* The records that the last COMMIT did not cover, and one that covers them. */
 static int write_on(struct aro_scan *scan)
 {
     struct aro_table *table = &scan->table;
-    struct aro_record *commit = &table->record[table->count];
     uint64_t from = (uint64_t)table->committed * ARO_RECORD_BYTES;
     uint64_t whole = ((uint64_t)table->count + 1) * ARO_RECORD_BYTES - from;
     int result;
@@ -213,8 +224,7 @@ static int write_on(struct aro_scan *scan)
     } else if (scan->bytes == 0) {
         if (ftruncate(scan->segment->table_fd, (off_t)table->count * ARO_RECORD_BYTES) != 0)
             return -errno;
-        *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
-        aro_record_seal(commit, scan->of.uuid_hash, scan->of.segment, table->count);
+        seal_tail(scan);
     }
     if (scan->bytes < whole)
         return queued(

@@ -53,17 +53,32 @@ void aro_table_strike(struct aro_table *table, uint32_t number)
     table->torn++;
 }
 
+void aro_table_fill(struct aro_table *table, const struct aro_table_of *of, uint32_t number)
+{
+    static const struct aro_place nowhere = {.block = UINT32_MAX};
+    static const struct aro_id nobody = {0};
+    struct aro_record *record = &table->record[number];
+
+    *record = aro_record_make(ARO_RECORD_REMOVE, of->segment, &nowhere, &nobody);
+    aro_record_seal(record, of->uuid_hash, of->segment, number);
+}
+
 void aro_table_check(struct aro_table *table, const struct aro_table_of *of, uint32_t from,
                      uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
-        if (aro_table_is_void(&table->record[i]))
-            continue;
-        if (!aro_table_record_good(table, of, i))
+        if (aro_table_is_void(&table->record[i])) {
+            table->voids++;
+        } else if (!aro_table_record_good(table, of, i)) {
             aro_table_strike(table, i);
-        else if (table->record[i].type == ARO_RECORD_COMMIT)
+        } else if (table->record[i].type == ARO_RECORD_COMMIT) {
             table->committed = i + 1;
+            table->torn += table->voids; /* somebody erased them */
+            table->voids = 0;
+        }
     }
+    if (to == table->count) /* a file ends with a record */
+        table->torn += table->voids;
 }
 
 void aro_table_apply(struct aro_table *table, const struct aro_table_of *of, uint32_t from,

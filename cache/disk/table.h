@@ -30,7 +30,8 @@ struct aro_table {
     uint32_t count;
     uint32_t committed;  /* records before this one are believed */
     uint32_t next_block; /* behind every payload there ever was */
-    uint32_t torn;       /* struck out, or cut off in the middle */
+    uint32_t torn;       /* struck out, erased, or cut off in the middle */
+    uint32_t voids;      /* since the last COMMIT */
     uint32_t *record_at; /* by block: number + 1 of the chunk record that counts there */
 };
 
@@ -49,6 +50,9 @@ static inline bool aro_table_is_void(const struct aro_record *record)
 bool aro_table_record_good(const struct aro_table *table, const struct aro_table_of *of,
                            uint32_t number);
 void aro_table_strike(struct aro_table *table, uint32_t number);
+
+/* In the place of what was struck out, on disk: a void before a COMMIT would be damage. */
+void aro_table_fill(struct aro_table *table, const struct aro_table_of *of, uint32_t number);
 
 /* Records from..to - 1. */
 void aro_table_check(struct aro_table *table, const struct aro_table_of *of, uint32_t from,

@@ -183,9 +183,7 @@ static void check_some(struct aro_walk *walk)
     end = end - walk->at > RECORDS_PER_CALL ? walk->at + RECORDS_PER_CALL : end;
     for (; walk->at < end; walk->at++) {
         struct aro_record *record = &walk->table.record[walk->at];
-        if (aro_table_is_void(record))
-            continue;
-        if (!aro_table_record_good(&walk->table, &walk->of, walk->at))
+        if (aro_table_is_void(record) || !aro_table_record_good(&walk->table, &walk->of, walk->at))
             record->type = TYPE_DAMAGED;
         else if (record->type == ARO_RECORD_COMMIT)
             walk->table.committed = walk->at + 1;

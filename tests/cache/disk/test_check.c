@@ -127,6 +127,18 @@ Test(check, a_damaged_record_is_named_while_its_chunk_is_still_served)
     cr_assert_eq(fixture_check(&f, 37, LEN), 1);
 }
 
+Test(check, an_erased_record_is_named_although_the_index_never_knew_it)
+{
+    const uint8_t nothing[2 * ARO_RECORD_BYTES] = {0};
+
+    fixture_close(&f);
+    fixture_write_file(&f, TABLE, nothing, sizeof(nothing), 5 * (uint64_t)ARO_RECORD_BYTES);
+    cr_assert(fixture_open(&f));
+    cr_assert_eq(problems(false), 2u);
+    for (uint32_t i = 0; i < 2; i++)
+        cr_assert_eq(found.item[i].record, 5u + i);
+}
+
 Test(check, files_that_became_shorter_are_named)
 {
     fixture_truncate(&f, DATA, 1u << 20);

@@ -174,6 +174,41 @@ Test(recover, a_record_after_the_last_commit_is_dropped_if_its_payload_does_not)
     cr_assert_eq(fixture_stats(&f).recovered_torn, 0u);
 }
 
+Test(recover, a_record_that_was_struck_out_is_no_damage_to_the_next_start)
+{
+    fixture_flip_bit(&f, TABLE, 8 * ARO_RECORD_BYTES * 8 + 9); /* the last commit */
+    fixture_flip_bit(&f, DATA, 4 * 2 * ARO_BLOCK_BYTES * 8);   /* the last chunk but one */
+    cr_assert(fixture_open(&f));
+    cr_assert_eq(fixture_stats(&f).recovered_torn, 2u);
+    fixture_reopen(&f);
+    cr_assert_eq(fixture_stats(&f).recovered_torn, 0u);
+    cr_assert_eq(count_right(&f), CHUNKS - 1u);
+}
+
+Test(recover, an_erased_record_before_a_commit_is_damage)
+{
+    const uint8_t nothing[ARO_RECORD_BYTES] = {0};
+
+    fixture_write_file(&f, TABLE, nothing, sizeof(nothing), 0);
+    for (int start = 0; start < 2; start++) {
+        fixture_reopen(&f);
+        cr_assert_eq(count_right(&f), CHUNKS - 1u);
+        cr_assert_eq(fixture_stats(&f).recovered_torn, 1u);
+    }
+}
+
+Test(recover, an_erased_end_of_a_table_is_told_once)
+{
+    const uint8_t nothing[3 * ARO_RECORD_BYTES] = {0};
+
+    fixture_write_file(&f, TABLE, nothing, sizeof(nothing), 6 * (uint64_t)ARO_RECORD_BYTES);
+    for (unsigned start = 0; start < 2; start++) {
+        fixture_reopen(&f);
+        cr_assert_eq(count_right(&f), CHUNKS - 2u);
+        cr_assert_eq(fixture_stats(&f).recovered_torn, start == 0 ? 3u : 0u);
+    }
+}
+
 Test(recover, a_record_copied_to_another_place_is_no_record)
 {
     uint8_t record[ARO_RECORD_BYTES];
