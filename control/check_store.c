@@ -23,7 +23,10 @@ static void report(void *arg, const struct aro_walk_item *item, bool quarantined
     FILE *out = arg;
 
     (void)quarantined;
-    fprintf(out, "segment %u", item->place.segment);
+    if (item->place.segment == 0)
+        fputs("store", out);
+    else
+        fprintf(out, "segment %u", item->place.segment);
     if (item->has_record)
         fprintf(out, " record %u", item->record);
     if (item->has_chunk)

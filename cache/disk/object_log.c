@@ -120,6 +120,20 @@ static int load(struct aro_store *store)
     return error;
 }
 
+/* It is older than the first segment: where there are segments, somebody took it away. */
+static int open_file(struct aro_store *store)
+{
+    int access = (store->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+    int fd = openat(store->dir_fd, LOG_NAME, access);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    if (store->stats.recovery_segments > 0)
+        aro_recovery_lose(store, 0, 0);
+    errno = ENOENT;
+    return store->read_only ? -1 : openat(store->dir_fd, LOG_NAME, access | O_CREAT, MODE);
+}
+
 int aro_object_log_open(struct aro_store *store, struct aro_error *error)
 {
     int result;
@@ -127,8 +141,7 @@ int aro_object_log_open(struct aro_store *store, struct aro_error *error)
     store->log.new_fd = -1;
     if (!store->read_only)
         unlinkat(store->dir_fd, LOG_NAME_NEW, 0);
-    store->log.fd = openat(store->dir_fd, LOG_NAME,
-                           (store->read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, MODE);
+    store->log.fd = open_file(store);
     result = store->log.fd < 0 ? -errno : load(store);
     if (result == -ENOENT && store->read_only)
         result = 0; /* a store without objects, as far as anybody can tell */

@@ -168,14 +168,12 @@ static void unlink_segment(struct aro_recovery *recovery, struct aro_segment *se
     aro_segment_free(segment);
 }
 
-/* Set aside: its files and its number stay as they are. error 0: one of the files is missing. */
-static void lose(struct aro_recovery *recovery, uint32_t number, int error)
+void aro_recovery_lose(struct aro_store *store, uint32_t number, int error)
 {
-    struct aro_store *store = recovery->store;
     struct aro_lost *grown = realloc(store->lost, (store->losts + 1) * sizeof(*grown));
 
     store->stats.recovered_lost++;
-    recovery->unreadable |= error != 0;
+    store->recovery->unreadable |= error != 0;
     if (grown == NULL)
         return;
     store->lost = grown;
@@ -186,7 +184,7 @@ static void scan_fail(struct aro_recovery *recovery, struct aro_scan *scan, int 
 {
     struct aro_segment *segment = scan->segment;
 
-    lose(recovery, segment->number, error);
+    aro_recovery_lose(recovery->store, segment->number, error);
     recovery->store->stats.recovered_segments++;
     recovery->store->stats.recovered_bytes += scan->file_bytes;
     aro_scan_end(scan);
@@ -204,7 +202,7 @@ static void judge_remains(struct aro_recovery *recovery, struct aro_scan *scan)
     struct aro_store *store = recovery->store;
 
     if (scan->live > 0)
-        lose(recovery, segment->number, 0);
+        aro_recovery_lose(store, segment->number, 0);
     else if (!store->read_only)
         unlinkat(store->dir_fd, segment->table_name, 0);
     unlink_segment(recovery, segment);
@@ -233,12 +231,12 @@ static void scan_next(struct aro_recovery *recovery, struct aro_scan *scan)
 
     if (!found->table) { /* the data cannot be read back */
         recovery->store->stats.recovered_segments++;
-        lose(recovery, found->number, 0);
+        aro_recovery_lose(recovery->store, found->number, 0);
         return;
     }
     segment = aro_segment_new(recovery->store, found->number);
     if (segment == NULL) {
-        lose(recovery, found->number, -ENOMEM);
+        aro_recovery_lose(recovery->store, found->number, -ENOMEM);
         return;
     }
     *recovery->last = segment;

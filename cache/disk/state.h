@@ -113,8 +113,8 @@ struct aro_table_view {
 
 /* A segment that the last start set aside. error 0: one of its files is missing. */
 struct aro_lost {
-    uint32_t number;
-    int error; /* -errno of reading it, or of putting it right */
+    uint32_t number; /* 0: no segment; objects.log is missing */
+    int error;       /* -errno of reading it, or of putting it right */
 };
 
 /* One reader's read counters, told to the writer so that it knows when a descriptor is unused. */
@@ -274,6 +274,8 @@ int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *c
                        struct aro_error *error);
 /* One piece. True: there is more to do at once; false: the ring must turn first. */
 bool aro_recovery_turn(struct aro_store *store);
+/* Set aside: its files and its number stay as they are. error 0: one of the files is missing. */
+void aro_recovery_lose(struct aro_store *store, uint32_t number, int error);
 /* Gives up what is not done. */
 void aro_recovery_stop(struct aro_store *store);
 

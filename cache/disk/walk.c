@@ -109,6 +109,14 @@ static int tell_record(const struct aro_walk *walk, const char *problem, uint32_
 
 /* ---- from segment to segment ---- */
 
+static const char *lost_told(const struct aro_lost *lost)
+{
+    if (lost->number == 0)
+        return "objects.log was missing at the start: no object is known";
+    return lost->error == 0 ? "one of its two files is missing: set aside at the start"
+                            : "could not be read or put right at the start: set aside";
+}
+
 static int lost_next(struct aro_walk *walk, struct aro_walk_item *ret)
 {
     const struct aro_lost *lost;
@@ -118,10 +126,7 @@ static int lost_next(struct aro_walk *walk, struct aro_walk_item *ret)
         return -EAGAIN;
     }
     lost = &walk->store->lost[walk->lost++];
-    tell(walk,
-         lost->error == 0 ? "one of its two files is missing: set aside at the start"
-                          : "could not be read or put right at the start: set aside",
-         ret);
+    tell(walk, lost_told(lost), ret);
     ret->place.segment = lost->number;
     ret->error = lost->error;
     return 1;

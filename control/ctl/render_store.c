@@ -38,7 +38,10 @@ void aro_render_store_stat(const json_t *result, const struct aro_style *style, 
 
 static void problem(const json_t *at, FILE *out)
 {
-    fprintf(out, "segment %llu", number(at, "segment"));
+    if (number(at, "segment") == 0)
+        fputs("store", out);
+    else
+        fprintf(out, "segment %llu", number(at, "segment"));
     if (json_object_get(at, "record") != NULL)
         fprintf(out, " record %llu", number(at, "record"));
     if (json_object_get(at, "chunk") != NULL)

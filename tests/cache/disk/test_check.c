@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,6 +159,15 @@ Test(check, a_segment_that_the_start_set_aside_is_named)
     cr_assert(fixture_open(&f));
     cr_assert_eq(problems(false), 1u);
     cr_assert_eq(found.item[0].place.segment, 2u);
+}
+
+Test(check, objects_log_that_the_start_missed_is_named)
+{
+    fixture_close(&f);
+    fixture_unlink(&f, "objects.log");
+    cr_assert(fixture_open(&f));
+    cr_assert_eq(problems(false), 1u);
+    cr_assert_not_null(strstr(found.item[0].problem, "objects.log"));
 }
 
 Test(check, index_and_table_are_held_against_each_other)

@@ -88,6 +88,26 @@ Test(recover, objects_log_cut_at_any_byte_keeps_every_whole_record)
     }
 }
 
+Test(recover, objects_log_that_is_gone_is_told_unless_there_never_was_anything)
+{
+    struct fixture g;
+
+    fixture_unlink(&f, OBJECTS);
+    for (unsigned start = 0; start < 2; start++) {
+        fixture_reopen(&f);
+        cr_assert_eq(fixture_stats(&f).recovered_lost, start == 0 ? 1u : 0u);
+        cr_assert_eq(fixture_stats(&f).objects_now, 0u);
+        cr_assert_eq(count_right(&f), (unsigned)CHUNKS);
+    }
+    fixture_begin(&g);
+    cr_assert(fixture_open(&g));
+    fixture_close(&g);
+    fixture_unlink(&g, OBJECTS);
+    fixture_reopen(&g);
+    cr_assert_eq(fixture_stats(&g).recovered_lost, 0u);
+    fixture_end(&g);
+}
+
 Test(recover, any_flipped_bit_in_a_table_costs_at_most_its_record)
 {
     for (uint64_t bit = 0; bit < 9 * ARO_RECORD_BYTES * 8; bit += 61) {
