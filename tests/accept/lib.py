@@ -30,6 +30,11 @@ BUILDS = {  # name -> (arguments of meson, compiler, targets)
     "engine": (["--buildtype=release"], "gcc",
                ["perf/arobench", "perf/bench_churn", "tests/cache/test_trace", "tests/cache/test_cache_flood",
                 "tests/cache/stress_cache", "tests/cache/progress_cache"]),
+    "disk": (["--buildtype=release"], "gcc", PROGRAMS + ["perf/arobench", "tests/cache/disk/make_store"]),
+    "disk-debug": (["--buildtype=debugoptimized"], "gcc",  # assertions
+                   ["tests/cache/disk/test_disk_" + name for name in
+                    ("check", "crash", "faults", "recover", "recycle_crash", "start", "store", "super", "uring",
+                     "verify")]),
     "engine-poison": (["--buildtype=debugoptimized"], "gcc",  # assertions; freed memory is poisoned
                       ["tests/cache/test_cache_" + name for name in ("arena", "cache", "erase", "model")] +
                       ["tests/control/test_control_jobs", "tests/dataplane/stress_reuse"]),
@@ -98,7 +103,7 @@ class State:
         self.build_dirs = {name: os.path.join(self.root, "build-" + name) for name in BUILDS}
         if release:
             self.build_dirs["release"] = os.path.realpath(release)
-        self.build_dirs["engine"] = self.build_dirs["release"]  # built alike
+        self.build_dirs["engine"] = self.build_dirs["disk"] = self.build_dirs["release"]  # built alike
         self.built = set()
 
     def folder(self, name):

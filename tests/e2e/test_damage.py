@@ -279,6 +279,7 @@ class Test:
         self.end(kill=number % 3 == 0)
         self.again()
         self.counts["pages" if by_page else "flips"] += count
+        self.counts["running" if running else "stopped"] += 1
         print(f"{self.name}: {'; '.join(self.wrong[before:]) or 'as expected'} ({time.monotonic() - began:.1f} s)",
               flush=True)
 
