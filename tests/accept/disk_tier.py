@@ -17,9 +17,9 @@ EXIT_SECONDS = 30
 PROGRAMS = ("control/arocached", "control/aroctl", "dataplane/client/aroget")
 
 
-def script(context, path, *words, programs=PROGRAMS, build="disk"):
+def script(context, path, programs, *words):
     """Runs a script of tests/e2e to its end: what its last line tells as JSON, with its exit code."""
-    command = [sys.executable, context.source(path), *(context.program(name, build) for name in programs),
+    command = [sys.executable, context.source(path), *(context.program(name, "disk") for name in programs),
                context.source("pmd-config"), *map(str, words)]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, errors="replace")

@@ -4,14 +4,14 @@
 memory does not hold. After each: a clean start, nothing acknowledged is lost, nothing is half there,
 no wrong byte.
 
-    test_crash.py AROCACHED AROCTL AROGET PMD_CONFIG [--kills 10] [--seed N]
+    test_crash.py AROCACHED AROGET PMD_CONFIG [--kills 10] [--seed N]
 
 The last line is what was counted, as JSON. Exit code 1: a promise was broken; 77: no network namespace
 can be made here. The seed decides contents, order and moments; when a thread runs it does not.
 """
 import argparse
-import json
 import hashlib
+import json
 import os
 import random
 import secrets
@@ -26,7 +26,7 @@ from chunk_client import RIGHT, ChunkClient
 from crash_load import LIVE_BYTES, Known, Load
 from node import Node, wait_until
 
-AROCACHED, AROCTL, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:5])
+AROCACHED, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:4])
 LOAD_S, SAMPLE, WHOLE_EVERY = 0.6, 60, 10
 
 
@@ -66,8 +66,8 @@ class Crash:
         self.kill()
         load.join()
         self.node.destroy()
-        where = "during " + (" and ".join(name for name, some in (("put", self.known.coming), ("evict", self.known.going))
-                                          if some) or "neither put nor evict")
+        under_way = [name for name, some in (("put", self.known.coming), ("evict", self.known.going)) if some]
+        where = "during " + (" and ".join(under_way) or "neither put nor evict")
         self.where[where] = self.where.get(where, 0) + 1
         if self.dice.random() < 0.15:
             self.kill_while_it_starts(self.dice.uniform(0.0, 0.6))
@@ -184,7 +184,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="0: drawn, and printed")
-    options = parser.parse_args(sys.argv[5:])
+    options = parser.parse_args(sys.argv[4:])
     seed = options.seed or 1 + secrets.randbelow(1 << 31)
     print(f"seed {seed}", flush=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -140,8 +140,8 @@ def permissions(context, stock):
             ("LOCK is somebody else's", ("",)),
             ("STORE is somebody else's", ("", "LOCK")),
     ):
-        daemon = node.Daemon(context, None, cache="64MiB", name=what.partition(" is")[0].replace(" ", "-"), build="disk",
-                             store_keys='segment = "16MiB"', extra='http { listen = "" }\n')
+        daemon = node.Daemon(context, None, cache="64MiB", name=what.partition(" is")[0].replace(" ", "-"),
+                             build="disk", store_keys='segment = "16MiB"', extra='http { listen = "" }\n')
         shutil.copytree(stock.kept, daemon.store_path)
         os.chmod(daemon.store_path, 0o750)
         for name in "..", *own:
@@ -212,9 +212,9 @@ def repaired(context, stock, what, change):
     context.check(line, wrong == 0 and (by_start or not loss) and (by_offline or not loss) and
                   said["check"].returncode in (0, 6) and said["scrub"].returncode in (0, 6) and
                   said["stat"].returncode == 0,
-                  f"{done}; of {len(stock.objects)} objects {listed} are listed, {right} fetched right, {none} refused, "
-                  f"{wrong} WRONG; the start tells {'NOTHING: ' if loss and not by_start else ''}{log}; --check-store "
-                  f"before it: {'NOTHING: ' if loss and not by_offline else ''}exit {offline.returncode}, "
+                  f"{done}; of {len(stock.objects)} objects {listed} are listed, {right} fetched right, {none} "
+                  f"refused, {wrong} WRONG; the start tells {'NOTHING: ' if loss and not by_start else ''}{log}; "
+                  f"--check-store before it: {'NOTHING: ' if loss and not by_offline else ''}exit {offline.returncode}, "
                   f"{last(offline)}; store check: exit {said['check'].returncode}, {last(said['check'])}; scrub: exit "
                   f"{said['scrub'].returncode}, {last(said['scrub'])}")
     goes_on(context, stock, daemon, line)

@@ -14,7 +14,7 @@ import lib
 FIELDS = ["name", "note", "ours", "ratio", "theirs", "unit", "wire"]
 CPU_LINE = "CPU from submit to reap against fio <= 1.1x; checksum and sending listed apart"
 START_LINE = "kill -9 with 1 M chunks"
-STARTS, STARTS_PER_STEP = 100, 50
+STARTS = 100
 # comparison -> line, ratio to reach
 RATIOS = {
     "disk.random_64k_vs_fio": ("random cold chunks of 64 KiB, IOPS against fio on the same file >= 0.95 (disk)", 0.95),
@@ -67,8 +67,8 @@ def ratio_step(context, name):
         raise lib.Failure(f"{name}: a line with {', '.join(sorted(told))}")
     says = re.search(MUST_SAY.get(name, ""), told["note"]) is not None
     context.check(line, told["ratio"] >= reach and says,
-                  f"{told['ratio']:.3f}; ours {told['ours']:g}, theirs {told['theirs']:g} {told['unit']} ({told['wire']}; "
-                  f"{weather}); {told['note']}", f"ratio >= {reach}")
+                  f"{told['ratio']:.3f}; ours {told['ours']:g}, theirs {told['theirs']:g} {told['unit']} "
+                  f"({told['wire']}; {weather}); {told['note']}", f"ratio >= {reach}")
     if name.startswith("disk.random") or name.startswith("disk.tmpfs"):
         cpu_row(context, told)
 
@@ -95,7 +95,8 @@ def starts(context, count):
                *(context.program(path, "disk") for path in ("control/arocached", "control/aroctl",
                                                             "tests/cache/disk/make_store")),
                context.source("pmd-config"), "--starts", str(count)]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True)
     lib.log_line(context.log("output.log"), result.stdout)
     times = dict(re.findall(r"^(first DATA|whole index): .*p99 ([\d.]+) s", result.stdout, re.M))
     bad = re.search(r"(\d+) starts after kill -9, (\d+) chunks, (\d+) with a NOT_FOUND", result.stdout)

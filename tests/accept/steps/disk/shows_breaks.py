@@ -54,9 +54,10 @@ class Copy:
     def run(self, test):
         """(exit code, the tests that failed)."""
         try:
-            result = subprocess.run([f"{self.build}/tests/cache/disk/test_disk_{test}", "--verbose"],
-                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                    errors="replace", timeout=SECONDS_MAX, env=dict(os.environ, TMPDIR=self.context.work))
+            result = subprocess.run([f"{self.build}/tests/cache/disk/test_disk_{test}", "--verbose"], text=True,
+                                    errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, timeout=SECONDS_MAX,
+                                    env=dict(os.environ, TMPDIR=self.context.work))
         except subprocess.TimeoutExpired:
             return None, [f"{test}: no end"]
         text = re.sub(r"\x1b\[[\d;]*m", "", result.stdout)

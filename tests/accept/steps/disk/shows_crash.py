@@ -11,7 +11,8 @@ STEPS, KILLS = 4, 50
 
 
 def crash_step(context, number):
-    told = disk_tier.script(context, "tests/e2e/test_crash.py", "--kills", KILLS, "--seed", engine.seed())
+    told = disk_tier.script(context, "tests/e2e/test_crash.py", ("control/arocached", "dataplane/client/aroget"),
+                            "--kills", KILLS, "--seed", engine.seed())
     counts = told["counts"]
     put_killed = sum(times for where, times in told["where"].items() if where.startswith("during put"))
     worked = counts.get("puts", 0) > 2 * KILLS and counts.get("evict", 0) > 0 and counts.get("pin", 0) > 0 and \

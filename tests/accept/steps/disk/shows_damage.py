@@ -12,8 +12,8 @@ RUNS, FLIPS, PAGES = 30, 500, 10  # every third run is one of pages
 
 @lib.step("damage", LINE, seconds=580, needs=("disk",))
 def damage(context):
-    told = disk_tier.script(context, "tests/e2e/test_damage.py", "--runs", RUNS, "--flips", FLIPS, "--pages", PAGES,
-                            "--seed", engine.seed())
+    told = disk_tier.script(context, "tests/e2e/test_damage.py", ("control/arocached", "control/aroctl"),
+                            "--runs", RUNS, "--flips", FLIPS, "--pages", PAGES, "--seed", engine.seed())
     counts = told["counts"]
     done = (counts.get("flips"), counts.get("pages"), counts.get("stopped"), counts.get("running"))
     context.check(f"{LINE}: 0 wrong bytes served, all damaged chunks reported by scrub, the daemon starts",

@@ -7,7 +7,8 @@ import engine
 import lib
 
 READ_LINE = "read path: io_uring, a pread thread fallback where it is refused, and status says which and why"
-POWER_LINE = "every flush point of a recorded workload replayed on the simulated disk, un-synced writes torn and reordered"
+POWER_LINE = ("every flush point of a recorded workload replayed on the simulated disk, un-synced writes torn and "
+              "reordered")
 FAULTS_LINE = "faults behind the store's I/O contract"
 STORE_LINE = "aroctl store check|scrub|stat, offline arocached --check-store"
 
@@ -24,8 +25,8 @@ def reads(context):
 @lib.step("simulated", POWER_LINE, seconds=580, needs=("disk-debug",))
 def simulated(context):
     engine.unit_rows(context, POWER_LINE, "tests/cache/disk/test_disk_crash", "*", build="disk-debug")
-    engine.unit_rows(context, f"{POWER_LINE}: while a segment is emptied", "tests/cache/disk/test_disk_recycle_crash", "*",
-                     build="disk-debug")
+    engine.unit_rows(context, f"{POWER_LINE}: while a segment is emptied", "tests/cache/disk/test_disk_recycle_crash",
+                     "*", build="disk-debug")
     for what, program in (("EIO, ENOSPC, stalls, failing fsync", "faults"), ("misdirected, flipped", "verify"),
                           ("torn, cut, forged, missing", "recover"), ("at the start", "start")):
         engine.unit_rows(context, f"{FAULTS_LINE}: {what}", f"tests/cache/disk/test_disk_{program}", "*",
