@@ -9,10 +9,8 @@
  * most of all in the pass that waits for buckets, where eight loads and a branch per slot cost more
  * than all the rest. Where the processor can, one or two loads look at eight slots. They are no
  * atomics, and nothing rests on them: they say where to look, each word is then read again as an
- * atomic, and who was not found is looked for once more by atomics alone. For the same reason the
- * hash is compiled into this file instead of being called.
+ * atomic, and who was not found is looked for once more by atomics alone.
  */
-#define XXH_INLINE_ALL
 #include "cache/index_table.h"
 
 /* ThreadSanitizer would report the loads that nothing rests on. */
