@@ -58,7 +58,7 @@ struct aro_index *aro_index_create(uint32_t entries_max, uint64_t seed)
     if (index->count < 2)
         index->count = 2; /* two choices */
     index->seed = seed;
-    index->wide = aro_index_can_be_wide();
+    index->width = aro_index_width();
     bytes = index->count * sizeof(struct aro_bucket);
     index->buckets = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (index->buckets == MAP_FAILED) {

@@ -75,7 +75,7 @@ bool aro_index_replace(struct aro_index *index, struct aro_entry *member, struct
 unsigned aro_index_crowd(const struct aro_index *index, const struct aro_id *id,
                          struct aro_entry *ret[ARO_INDEX_CROWD]);
 
-/* May bursts compare with vectors? The processor's answer. */
-bool aro_index_can_be_wide(void);
+/* Slots that a burst may compare at once, by the processor: 1, 4 (AVX2) or 8 (AVX-512). */
+unsigned aro_index_width(void);
 
 #endif

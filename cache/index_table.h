@@ -32,7 +32,7 @@ struct aro_index {
     struct aro_bucket *buckets;
     uint64_t count; /* of buckets, 2..2^25 */
     uint64_t seed;
-    bool wide; /* the processor compares four slots at once */
+    unsigned width; /* slots compared at once by a burst: 1, 4 or 8 */
 };
 
 static inline uint64_t aro_index_hash(const struct aro_index *index, const struct aro_id *id)
