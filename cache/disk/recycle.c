@@ -10,13 +10,16 @@
  *   CARRYING  what stays is copied into the segment that takes appends (carry.c)
  *   SYNCING   the copies become durable
  *   LEAVING   their old places leave the index
- *   CLOSING   all removals become durable; the segment, empty now, retires like any other
+ *   CLOSING   all removals become durable
+ *   RETIRING  the segment, empty now, retires like any other: not before, though it be empty long
+ *             since, for until here operations of the turn know it
  *
  * A turn that fails anywhere leaves what it had copied in two places, which costs room and nothing
  * else. Writer thread.
  */
 #include "cache/disk/state.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,6 +47,13 @@ static uint64_t active_free(const struct aro_store *store)
 bool aro_recycle_empties(const struct aro_store *store, uint32_t number)
 {
     return store->recycle.segment != NULL && store->recycle.segment->number == number;
+}
+
+bool aro_recycle_holds(const struct aro_segment *segment)
+{
+    const struct aro_recycle *turn = &segment->store->recycle;
+
+    return turn->segment == segment && turn->step != ARO_RECYCLE_RETIRING;
 }
 
 bool aro_recycle_can_help(const struct aro_store *store)
@@ -117,9 +127,12 @@ static void end_turn(struct aro_store *store)
 {
     struct aro_recycle *turn = recycle_of(store);
 
+    assert(!turn->op_busy && !aro_carry_is_busy(store));
     aro_carry_end(store);
     free(turn->victim.chunk);
     turn->victim = (struct aro_victim){0};
+    if (turn->segment != NULL)
+        aro_segment_touch(turn->segment); /* others may have emptied it meanwhile */
     turn->segment = NULL;
     turn->step = ARO_RECYCLE_IDLE;
     turn->owed_blocks = 0;
@@ -238,6 +251,7 @@ static void start_sync(struct aro_store *store, enum aro_recycle_step step)
 {
     struct aro_recycle *turn = recycle_of(store);
 
+    assert(!turn->op_busy);
     turn->step = step;
     turn->op_busy = true;
     turn->op.done = synced;
@@ -439,6 +453,7 @@ void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment 
     if (store->recycle.segment != segment)
         return;
     store->stats.recycled++;
+    store->recycle.segment = NULL;
     end_turn(store);
     end_round(store);
 }

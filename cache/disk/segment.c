@@ -206,7 +206,7 @@ bool aro_segment_retire(struct aro_segment *segment)
     struct aro_store *store = segment->store;
 
     if (segment->state != ARO_SEGMENT_SEALED || segment->live > 0 || segment->writes > 0 ||
-        aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE)
+        aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE || aro_recycle_holds(segment))
         return false;
     aro_segment_map_remove(&store->map, segment->number);
     segment->state = ARO_SEGMENT_RETIRING;

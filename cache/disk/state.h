@@ -210,6 +210,8 @@ void aro_store_forget(struct aro_store *store, const struct aro_id *id,
 /* recycle.c */
 void aro_recycle_advance(struct aro_store *store);
 void aro_recycle_close(struct aro_store *store);
+/* A turn is at work in it: it does not retire yet. */
+bool aro_recycle_holds(const struct aro_segment *segment);
 /* The segment's files are deleted. */
 void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment *segment);
 /* Whoever finds no room may wait for some. */
