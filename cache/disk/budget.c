@@ -128,6 +128,16 @@ uint64_t aro_budget_segment_bytes(const struct aro_store *store)
     return bytes < SEGMENT_BYTES_LEAST ? 0 : bytes;
 }
 
+/* What is left for data files when nothing else is there. */
+uint64_t aro_store_payload_bytes_max(const struct aro_store *store)
+{
+    uint64_t other = (uint64_t)FIXED_BLOCKS * ARO_BLOCK_BYTES + store->bytes_left +
+                     store->size_bytes / LOG_SHARE;
+
+    return other < store->size_bytes ? (store->size_bytes - other) / (TABLE_SHARE + 1) * TABLE_SHARE
+                                     : 0;
+}
+
 /* ---- start ---- */
 
 /* A file of a segment that was set aside. */

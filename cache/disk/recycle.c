@@ -56,6 +56,11 @@ bool aro_recycle_holds(const struct aro_segment *segment)
     return turn->segment == segment && turn->step != ARO_RECYCLE_RETIRING;
 }
 
+bool aro_store_recycles(const struct aro_store *store)
+{
+    return store->judge != NULL;
+}
+
 bool aro_recycle_can_help(const struct aro_store *store)
 {
     return store->judge != NULL && !store->closing &&

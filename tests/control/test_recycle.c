@@ -198,6 +198,31 @@ Test(recycle_objects, a_put_that_counts_on_chunks_already_here_keeps_them)
     close(fd);
 }
 
+Test(recycle_objects, what_can_never_fit_is_refused_before_anything_gives_way_for_it)
+{
+    struct aro_put_config config = {.content = fixture->content, .chunk_bytes = 65536, .label = ""};
+    struct aro_error error = {0};
+    int holes = fixture_file(MIB, 0, 99), ends[2];
+    struct aro_put_result result;
+
+    for (unsigned n = 0; n < 3; n++)
+        cr_assert_eq(put(n, MIB, &error), 0, "%s", error.text);
+    config.fd = fixture_file(9 * MIB, 0, 100);
+    cr_assert_null(aro_put_create(&config, &error));
+    cr_assert_eq(error.id, ARO_E_STORE_FULL, "%s", error.text);
+    cr_assert_eq(pipe(ends), 0);
+    config.fd = ends[0];
+    config.stream_bytes = 9 * MIB; /* promised */
+    cr_assert_null(aro_put_create(&config, &error));
+    cr_assert_eq(error.id, ARO_E_STORE_FULL, "%s", error.text);
+    cr_assert_eq(ftruncate(holes, 20 * MIB), 0); /* one chunk of zeroes, over and over */
+    cr_assert_eq(fixture_put(fixture, holes, &result, &error), 0, "%s", error.text);
+    cr_assert_eq(check(3), 3u);
+    cr_assert_eq(stats().recycled, 0u);
+    close(holes);
+    close(ends[1]);
+}
+
 /* After a turn that fails the store refuses for a second. */
 static void put_at_last(unsigned n, uint64_t bytes)
 {
