@@ -20,6 +20,7 @@
 #include "cache/disk/state.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ enum {
     EMPTY_SHARE = 8,    /* a segment is nearly empty below one live block of so many */
     LAST_RESORT = 16,   /* at the least one block of so many must come free */
     SEGMENT_HALVES = 2, /* what is carried over: half a segment */
+    DISK_TURNS_MAX = 3, /* others take what the disk gets back: no more for them */
 };
 
 static struct aro_recycle *recycle_of(struct aro_store *store)
@@ -63,9 +65,20 @@ bool aro_store_recycles(const struct aro_store *store)
 
 bool aro_recycle_can_help(const struct aro_store *store)
 {
-    return store->judge != NULL && !store->closing &&
-           (store->recycle.step != ARO_RECYCLE_IDLE ||
-            aro_store_now_ms() >= store->recycle.pause_until_ms);
+    if (store->judge == NULL || store->closing)
+        return false;
+    if (store->recycle.step != ARO_RECYCLE_IDLE)
+        return true;
+    return aro_store_now_ms() >= store->recycle.pause_until_ms &&
+           (store->disk_turns < DISK_TURNS_MAX || !aro_budget_disk_is_short(store));
+}
+
+bool aro_recycle_for_disk(struct aro_store *store, int error)
+{
+    if ((error != -ENOSPC && error != -EDQUOT) || store->judge == NULL)
+        return false;
+    store->disk_bytes = 0; /* whatever it says */
+    return aro_recycle_can_help(store);
 }
 
 /* ---- choosing ---- */
@@ -83,8 +96,12 @@ static bool is_wanted(const struct aro_store *store)
         return false;
     if (index_is_short(store))
         return true;
-    return store->creating == NULL && (store->active != NULL || store->appends_waiting > 0) &&
-           aro_budget_segment_bytes(store) < store->segment_bytes / 2;
+    if (store->creating != NULL || (store->active == NULL && store->appends_waiting == 0) ||
+        aro_budget_segment_bytes(store) >= store->segment_bytes / 2)
+        return false;
+    /* what the budget has does not go away; what the disk has may be back when it is needed */
+    return !aro_budget_disk_is_short(store) || store->active == NULL ||
+           active_free(store) <= store->active->blocks / SEGMENT_HALVES;
 }
 
 static bool is_candidate(const struct aro_segment *segment)
@@ -293,6 +310,7 @@ static void begin_turn(struct aro_store *store)
         pass_over(store);
         return;
     }
+    store->disk_turns += aro_budget_disk_is_short(store);
     turn->step = ARO_RECYCLE_JUDGING;
     turn->failed = turn->unreadable = false;
     turn->next = 0;
@@ -458,6 +476,7 @@ void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment 
     if (store->recycle.segment != segment)
         return;
     store->stats.recycled++;
+    aro_budget_look_at_disk(store);
     store->recycle.segment = NULL;
     end_turn(store);
     end_round(store);

@@ -182,9 +182,12 @@ static void allocated(struct aro_segment *segment, int result)
         segment->step = ARO_STEP_CLOSE_DATA;
         segment->state = ARO_SEGMENT_RETIRING;
         store->stats.writable = false;
-        aro_append_fail_waiting(store, result);
+        if (!aro_recycle_for_disk(store, result))
+            aro_append_fail_waiting(store, result);
         return;
     }
+    store->disk_turns = 0;
+    aro_budget_look_at_disk(store);
     segment->step = ARO_STEP_IDLE;
     segment->state = ARO_SEGMENT_ACTIVE;
     store->active = segment;

@@ -8,7 +8,9 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "tests/cache/disk/faults.h"
@@ -344,4 +346,74 @@ Test(recycle, failing_syncs_lose_nothing_that_must_stay)
 Test(recycle, failing_tables_lose_nothing_that_must_stay)
 {
     failing(FAULT_WRITE, ".table");
+}
+
+/* ---- a file system that is full before the store is ---- */
+
+static void refuse_segments(uint32_t chunks, unsigned times)
+{
+    append(0, chunks);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_stats(&f).recycled, 0u);
+    faults_order(FAULT_ALLOCATE, ".data", 0, times, -ENOSPC);
+}
+
+Test(recycle, a_file_system_that_is_full_is_a_store_that_is_full)
+{
+    refuse_segments(100, 1);
+    append(100, 120); /* the one that waits for a segment meanwhile included */
+    cr_assert_eq(faults_hit(), 1u);
+    cr_assert_eq(fixture_stats(&f).recycled, 1u);
+    cr_assert_eq(fixture_stats(&f).rejected, 0u);
+    cr_assert(fixture_stats(&f).writable);
+    cr_assert_eq(found(0, PER_SEGMENT), 0u);
+    cr_assert_eq(found(PER_SEGMENT, 120), 120u - PER_SEGMENT);
+}
+
+Test(recycle, a_file_system_that_stays_full_does_not_empty_the_store)
+{
+    uint32_t n = 300;
+
+    fixture_close(&f);
+    f.config.size_bytes = 40 << 20;
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    refuse_segments(n, 1000);
+    while (fixture_append(&f, n, LEN) == 0)
+        n++;
+    for (unsigned again = 0; again < 50; again++)
+        cr_assert_eq(fixture_append(&f, n + again, LEN), -ENOSPC);
+    cr_assert_leq(fixture_stats(&f).recycled, 3u);
+    cr_assert_geq(found(0, n), n - 3 * PER_SEGMENT);
+    faults_order(FAULT_ALLOCATE, ".data", 0, 0, 0);
+    while (fixture_append(&f, n, LEN) != 0) /* within a second */
+        fixture_settle(&f);
+    cr_assert(fixture_stats(&f).writable);
+}
+
+/* Smaller than the budget by far; what must stay, some of it in every segment, is carried over. */
+Test(recycle, a_small_file_system_is_what_the_store_makes_do_with)
+{
+    must = hot = 8;
+    fixture_close(&f);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", f.dir, "tmpfs", 0, "size=7m") != 0) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("needs root to mount a small file system");
+    }
+    f.config.size_bytes = 64 << 20;
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    for (uint32_t n = 0; n < must; n++) {
+        append(n, n + 1);
+        append(must + n * 25, must + (n + 1) * 25);
+    }
+    append(must + must * 25, MANY);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_stats(&f).rejected, 0u);
+    cr_assert_geq(fixture_stats(&f).recycled, 5u);
+    cr_assert_eq(found(0, must), must);
+    cr_assert_geq(found(0, MANY), PER_SEGMENT + PER_SEGMENT / 2);
+    fixture_close(&f);
+    umount(f.dir);
 }
