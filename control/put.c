@@ -62,6 +62,20 @@ static int on_manifest(void *arg, const struct aro_id *id, const uint8_t *bytes,
     return 0;
 }
 
+/* A store that gives way would lose all it can before it refused. */
+static int check_room(const struct aro_put_config *config, const struct aro_put_source *source,
+                      struct aro_error *error)
+{
+    const struct aro_store *store = aro_content_store(config->content);
+    uint64_t bytes = source->stream ? config->stream_bytes : source->held_bytes;
+
+    if (store == NULL || !aro_store_recycles(store) || bytes <= aro_store_payload_bytes_max(store))
+        return 0;
+    return aro_error_set(
+        error, ARO_E_STORE_FULL, "the content has %llu bytes, the store never holds more than %llu",
+        (unsigned long long)bytes, (unsigned long long)aro_store_payload_bytes_max(store));
+}
+
 struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_error *error)
 {
     struct aro_put *put = calloc(1, sizeof(*put));
@@ -75,7 +89,8 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     if (put == NULL)
         goto no_memory;
     put->source.fd = -1;
-    if (aro_put_source_init(&put->source, config->fd, error) != 0)
+    if (aro_put_source_init(&put->source, config->fd, error) != 0 ||
+        check_room(config, &put->source, error) != 0)
         goto fail;
     put->content = config->content;
     put->published = config->published;

@@ -33,6 +33,7 @@ struct aro_put_config {
     uint32_t chunk_bytes;  /* a multiple of 4 KiB in 4 KiB..1 MiB */
     const char *label;     /* cut to what an object record holds */
     uint32_t window_bytes; /* in flight at most; 0: ARO_PUT_WINDOW_BYTES */
+    uint64_t stream_bytes; /* how long a stream is going to be; 0: unknown */
     /* A chunk can be fetched from now on (the object is not there yet). Not in order. May be NULL.
      */
     void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);
@@ -45,7 +46,10 @@ struct aro_put_result {
     bool durable;
 };
 
-/* NULL with *error (6022, 6012, 6005); fd is closed then. */
+/*
+ * NULL with *error; fd is closed then. 6022, 6012, 6005; 6026: a store that recycles can never hold
+ * so much, and nothing is to give way for it.
+ */
 struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_error *error);
 /* Only after aro_put_turn said so. Takes NULL. */
 void aro_put_destroy(struct aro_put *put);

@@ -22,6 +22,9 @@ int aro_put_source_init(struct aro_put_source *source, int fd, struct aro_error 
     /* files of /proc and /sys have content but no size */
     source->stream = !S_ISREG(info.st_mode) || info.st_size == 0;
     source->size_bytes = source->stream ? 0 : (uint64_t)info.st_size;
+    source->held_bytes = (uint64_t)info.st_blocks * 512;
+    if (source->held_bytes > source->size_bytes)
+        source->held_bytes = source->size_bytes;
     return 0;
 }
 

@@ -14,6 +14,7 @@ struct aro_put_source {
     int fd;
     bool stream;
     uint64_t size_bytes; /* not for a stream */
+    uint64_t held_bytes; /* of them, less the holes of the file */
 };
 
 /* Looks at fd. 0, or -1 with *error (6022): a directory, not open for reading. */

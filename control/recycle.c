@@ -7,7 +7,12 @@
 
 #include "control/descent.h"
 
-enum { CHUNKS_PER_TURN = 512, ITEMS_PER_TURN = 256, REMOVALS = 32 };
+enum {
+    CHUNKS_PER_TURN = 512,
+    ITEMS_PER_TURN = 256,
+    REMOVALS = 32,
+    STUMBLES_MAX = 3,
+};
 
 enum phase { PHASE_IDLE, PHASE_MARKING, PHASE_WALKING, PHASE_FORGETTING, PHASE_CHECKING };
 
@@ -31,6 +36,8 @@ struct aro_recycler {
     uint32_t mets, walks;
     uint64_t hot_blocks; /* that may still be kept for objects in use */
     bool failed;
+    bool spoiled;      /* a single object is forgotten, then the turn fails */
+    unsigned stumbles; /* turns in a row that failed over an object */
     unsigned removing;
     struct removal removal[REMOVALS];
 };
@@ -217,6 +224,28 @@ static void walk_start(struct aro_recycler *recycler)
     recycler->failed |= recycler->walk == NULL;
 }
 
+/*
+ * A manifest that cannot be read now may be read again later, and names chunks that this walk does
+ * not know: the segment stays. One that is never read would keep all of them: then its object alone
+ * is forgotten.
+ */
+static void stumble(struct aro_recycler *recycler, int error)
+{
+    aro_descent_destroy(recycler->walk);
+    recycler->walk = NULL;
+    recycler->stumbles += error != -ENOMEM;
+    if (recycler->stumbles < STUMBLES_MAX) {
+        recycler->failed = true;
+        return;
+    }
+    recycler->stumbles = 0;
+    recycler->object[0] = recycler->object[recycler->at];
+    recycler->doomed = 1;
+    recycler->at = 0;
+    recycler->spoiled = true;
+    recycler->phase = PHASE_FORGETTING;
+}
+
 /* Below a manifest that is missing or damaged nothing can be served: it does not count. */
 static void walk_on(struct aro_recycler *recycler, struct aro_victim *victim)
 {
@@ -230,6 +259,10 @@ static void walk_on(struct aro_recycler *recycler, struct aro_victim *victim)
     }
     if (more == 1 || more == -EAGAIN)
         return;
+    if (more < 0 && more != -ENOENT && more != -EBADMSG) {
+        stumble(recycler, more);
+        return;
+    }
     decide(recycler, victim);
     aro_descent_destroy(recycler->walk);
     recycler->walk = NULL;
@@ -279,7 +312,7 @@ static void begin(struct aro_recycler *recycler, const struct aro_victim *victim
     recycler->phase = PHASE_MARKING;
     recycler->segment = victim->segment;
     recycler->next = 0;
-    recycler->failed = false;
+    recycler->failed = recycler->spoiled = false;
 }
 
 static void marked(struct aro_recycler *recycler, struct aro_victim *victim)
@@ -302,6 +335,7 @@ static void checked(struct aro_recycler *recycler)
         aro_log(recycler->log, ARO_LOG_INFO, "recycle", "segment=%u objects_forgotten=%llu",
                 recycler->segment, (unsigned long long)recycler->doomed);
     aro_store_victim_settle(store_of(recycler), recycler->doomed);
+    recycler->stumbles = 0;
     reset(recycler);
 }
 
@@ -328,6 +362,7 @@ static void step(struct aro_recycler *recycler, struct aro_victim *victim)
     case PHASE_FORGETTING:
         if (!forget_some(recycler))
             break;
+        recycler->failed |= recycler->spoiled;
         recycler->phase = PHASE_CHECKING;
         recycler->next = 0;
         break;

@@ -10,13 +10,17 @@
  *
  * each rounded up to ARO_BLOCK_BYTES per file. Only a new segment, an append and a new object make
  * this sum grow, and each looks at the room first; so the files never exceed the size, and
- * forgetting a chunk or an object needs no room. Writer thread.
+ * forgetting a chunk or an object needs no room.
+ *
+ * A file system that has less left than the budget is the budget, for a store that recycles: looked
+ * at when it gave us a file or we deleted one, and once a second. Writer thread.
  */
 #include "cache/disk/state.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cache/disk/record.h"
@@ -116,9 +120,10 @@ bool aro_budget_takes_object(const struct aro_store *store)
     return log_bytes(store, 1) - log_bytes(store, 0) <= aro_budget_room(store);
 }
 
-uint64_t aro_budget_segment_bytes(const struct aro_store *store)
+/* The longest data file for which, and for its table, so much room is enough. */
+static uint64_t segment_bytes_in(const struct aro_store *store, uint64_t room)
 {
-    uint64_t room = aro_budget_room(store), log = store->size_bytes / LOG_SHARE;
+    uint64_t log = store->size_bytes / LOG_SHARE;
     uint64_t bytes;
 
     if (room < log)
@@ -126,6 +131,45 @@ uint64_t aro_budget_segment_bytes(const struct aro_store *store)
     bytes = (room - log) / (TABLE_SHARE + 1) * TABLE_SHARE & ~(uint64_t)(ARO_BLOCK_BYTES - 1);
     bytes = bytes < store->segment_bytes ? bytes : store->segment_bytes;
     return bytes < SEGMENT_BYTES_LEAST ? 0 : bytes;
+}
+
+/* Of what the file system has left, tables may come to need as much as is counted for them. */
+static uint64_t disk_room(const struct aro_store *store)
+{
+    return store->disk_bytes > store->bytes_tables ? store->disk_bytes - store->bytes_tables : 0;
+}
+
+uint64_t aro_budget_segment_bytes(const struct aro_store *store)
+{
+    uint64_t room = aro_budget_room(store), disk = disk_room(store);
+
+    return segment_bytes_in(store, room < disk ? room : disk);
+}
+
+bool aro_budget_disk_is_short(const struct aro_store *store)
+{
+    return segment_bytes_in(store, disk_room(store)) <
+           segment_bytes_in(store, aro_budget_room(store));
+}
+
+void aro_budget_look_at_disk(struct aro_store *store)
+{
+    struct statvfs system;
+
+    store->disk_look_ms = aro_store_now_ms();
+    store->disk_bytes = UINT64_MAX;
+    if (store->judge != NULL && fstatvfs(store->dir_fd, &system) == 0)
+        store->disk_bytes = (uint64_t)system.f_bavail * system.f_frsize;
+}
+
+/* What is left for data files when nothing else is there. */
+uint64_t aro_store_payload_bytes_max(const struct aro_store *store)
+{
+    uint64_t other = (uint64_t)FIXED_BLOCKS * ARO_BLOCK_BYTES + store->bytes_left +
+                     store->size_bytes / LOG_SHARE;
+
+    return other < store->size_bytes ? (store->size_bytes - other) / (TABLE_SHARE + 1) * TABLE_SHARE
+                                     : 0;
 }
 
 /* ---- start ---- */
@@ -156,5 +200,6 @@ int aro_budget_open(struct aro_store *store)
     closedir(dir);
     for (struct aro_segment *segment = store->segments; segment != NULL; segment = segment->next)
         aro_budget_recount(segment);
+    aro_budget_look_at_disk(store);
     return 0;
 }

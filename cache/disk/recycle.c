@@ -10,13 +10,17 @@
  *   CARRYING  what stays is copied into the segment that takes appends (carry.c)
  *   SYNCING   the copies become durable
  *   LEAVING   their old places leave the index
- *   CLOSING   all removals become durable; the segment, empty now, retires like any other
+ *   CLOSING   all removals become durable
+ *   RETIRING  the segment, empty now, retires like any other: not before, though it be empty long
+ *             since, for until here operations of the turn know it
  *
  * A turn that fails anywhere leaves what it had copied in two places, which costs room and nothing
  * else. Writer thread.
  */
 #include "cache/disk/state.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,6 +33,7 @@ enum {
     EMPTY_SHARE = 8,    /* a segment is nearly empty below one live block of so many */
     LAST_RESORT = 16,   /* at the least one block of so many must come free */
     SEGMENT_HALVES = 2, /* what is carried over: half a segment */
+    DISK_TURNS_MAX = 3, /* others take what the disk gets back: no more for them */
 };
 
 static struct aro_recycle *recycle_of(struct aro_store *store)
@@ -46,11 +51,34 @@ bool aro_recycle_empties(const struct aro_store *store, uint32_t number)
     return store->recycle.segment != NULL && store->recycle.segment->number == number;
 }
 
+bool aro_recycle_holds(const struct aro_segment *segment)
+{
+    const struct aro_recycle *turn = &segment->store->recycle;
+
+    return turn->segment == segment && turn->step != ARO_RECYCLE_RETIRING;
+}
+
+bool aro_store_recycles(const struct aro_store *store)
+{
+    return store->judge != NULL;
+}
+
 bool aro_recycle_can_help(const struct aro_store *store)
 {
-    return store->judge != NULL && !store->closing &&
-           (store->recycle.step != ARO_RECYCLE_IDLE ||
-            aro_store_now_ms() >= store->recycle.pause_until_ms);
+    if (store->judge == NULL || store->closing)
+        return false;
+    if (store->recycle.step != ARO_RECYCLE_IDLE)
+        return true;
+    return aro_store_now_ms() >= store->recycle.pause_until_ms &&
+           (store->disk_turns < DISK_TURNS_MAX || !aro_budget_disk_is_short(store));
+}
+
+bool aro_recycle_for_disk(struct aro_store *store, int error)
+{
+    if ((error != -ENOSPC && error != -EDQUOT) || store->judge == NULL)
+        return false;
+    store->disk_bytes = 0; /* whatever it says */
+    return aro_recycle_can_help(store);
 }
 
 /* ---- choosing ---- */
@@ -68,8 +96,12 @@ static bool is_wanted(const struct aro_store *store)
         return false;
     if (index_is_short(store))
         return true;
-    return store->creating == NULL && (store->active != NULL || store->appends_waiting > 0) &&
-           aro_budget_segment_bytes(store) < store->segment_bytes / 2;
+    if (store->creating != NULL || (store->active == NULL && store->appends_waiting == 0) ||
+        aro_budget_segment_bytes(store) >= store->segment_bytes / 2)
+        return false;
+    /* what the budget has does not go away; what the disk has may be back when it is needed */
+    return !aro_budget_disk_is_short(store) || store->active == NULL ||
+           active_free(store) <= store->active->blocks / SEGMENT_HALVES;
 }
 
 static bool is_candidate(const struct aro_segment *segment)
@@ -117,9 +149,12 @@ static void end_turn(struct aro_store *store)
 {
     struct aro_recycle *turn = recycle_of(store);
 
+    assert(!turn->op_busy && !aro_carry_is_busy(store));
     aro_carry_end(store);
     free(turn->victim.chunk);
     turn->victim = (struct aro_victim){0};
+    if (turn->segment != NULL)
+        aro_segment_touch(turn->segment); /* others may have emptied it meanwhile */
     turn->segment = NULL;
     turn->step = ARO_RECYCLE_IDLE;
     turn->owed_blocks = 0;
@@ -238,6 +273,7 @@ static void start_sync(struct aro_store *store, enum aro_recycle_step step)
 {
     struct aro_recycle *turn = recycle_of(store);
 
+    assert(!turn->op_busy);
     turn->step = step;
     turn->op_busy = true;
     turn->op.done = synced;
@@ -274,6 +310,7 @@ static void begin_turn(struct aro_store *store)
         pass_over(store);
         return;
     }
+    store->disk_turns += aro_budget_disk_is_short(store);
     turn->step = ARO_RECYCLE_JUDGING;
     turn->failed = turn->unreadable = false;
     turn->next = 0;
@@ -439,6 +476,8 @@ void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment 
     if (store->recycle.segment != segment)
         return;
     store->stats.recycled++;
+    aro_budget_look_at_disk(store);
+    store->recycle.segment = NULL;
     end_turn(store);
     end_round(store);
 }

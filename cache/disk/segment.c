@@ -182,9 +182,12 @@ static void allocated(struct aro_segment *segment, int result)
         segment->step = ARO_STEP_CLOSE_DATA;
         segment->state = ARO_SEGMENT_RETIRING;
         store->stats.writable = false;
-        aro_append_fail_waiting(store, result);
+        if (!aro_recycle_for_disk(store, result))
+            aro_append_fail_waiting(store, result);
         return;
     }
+    store->disk_turns = 0;
+    aro_budget_look_at_disk(store);
     segment->step = ARO_STEP_IDLE;
     segment->state = ARO_SEGMENT_ACTIVE;
     store->active = segment;
@@ -206,7 +209,7 @@ bool aro_segment_retire(struct aro_segment *segment)
     struct aro_store *store = segment->store;
 
     if (segment->state != ARO_SEGMENT_SEALED || segment->live > 0 || segment->writes > 0 ||
-        aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE)
+        aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE || aro_recycle_holds(segment))
         return false;
     aro_segment_map_remove(&store->map, segment->number);
     segment->state = ARO_SEGMENT_RETIRING;

@@ -164,6 +164,9 @@ struct aro_store {
     uint64_t losses;         /* the mark */
     uint64_t bytes_tables;   /* counted for tables */
     uint64_t bytes_left;     /* files that are nobody's any more but there */
+    uint64_t disk_bytes;     /* that the file system has left, as last seen (budget.c) */
+    uint64_t disk_look_ms;   /* when that was */
+    unsigned disk_turns;     /* of recycling for its sake since it last gave us a file */
     uint64_t objects_coming; /* object_adds under way */
     enum aro_cycle_step cycle;
     uint64_t cycle_cut; /* covers appends up to this sequence */
@@ -210,10 +213,15 @@ void aro_store_forget(struct aro_store *store, const struct aro_id *id,
 /* recycle.c */
 void aro_recycle_advance(struct aro_store *store);
 void aro_recycle_close(struct aro_store *store);
+/* A turn is at work in it: it does not retire yet. */
+bool aro_recycle_holds(const struct aro_segment *segment);
 /* The segment's files are deleted. */
 void aro_recycle_segment_gone(struct aro_store *store, const struct aro_segment *segment);
 /* Whoever finds no room may wait for some. */
 bool aro_recycle_can_help(const struct aro_store *store);
+/* The file system refused a segment with this error: whether appends may wait for another's room.
+ */
+bool aro_recycle_for_disk(struct aro_store *store, int error);
 /* It is being emptied: do not rely on what is in it. */
 bool aro_recycle_empties(const struct aro_store *store, uint32_t number);
 /* The index still knows this chunk in the segment that is being emptied. */
@@ -231,6 +239,10 @@ uint64_t aro_budget_taken(const struct aro_store *store);
 uint64_t aro_budget_room(const struct aro_store *store);
 /* The longest data file that a new segment may have now; 0: none. */
 uint64_t aro_budget_segment_bytes(const struct aro_store *store);
+/* What the file system has left, for a store that recycles. */
+void aro_budget_look_at_disk(struct aro_store *store);
+/* It is the file system that keeps the next segment short, not the budget. */
+bool aro_budget_disk_is_short(const struct aro_store *store);
 bool aro_budget_takes_append(const struct aro_segment *segment);
 bool aro_budget_takes_object(const struct aro_store *store);
 /* Records of the segment, or writes to it, have changed. */

@@ -11,6 +11,7 @@
 enum {
     AUTO_SYNC_MS = 1000, /* what nobody asked to sync is synced after */
     HEAL_MS = 1000,      /* between attempts to write again after a failure */
+    LOOK_MS = 1000,      /* between looks at the file system */
 };
 
 #define SEGMENT_BYTES_MIN     (UINT64_C(2) << 20)
@@ -88,6 +89,7 @@ static struct aro_store *new_store(const struct aro_store_config *config)
     store->judge = config->judge;
     store->judge_arg = config->judge_arg;
     store->size_bytes = config->size_bytes;
+    store->disk_bytes = UINT64_MAX;
     store->segment_bytes = segment_bytes_of(config);
     store->read_only = config->read_only;
     store->chunks_max = config->chunks_max != 0 ? config->chunks_max : config->size_bytes / 32768;
@@ -312,6 +314,8 @@ bool aro_store_poll(struct aro_store *store)
         return aro_recovery_turn(store);
     if (store->read_only)
         return false;
+    if (now - store->disk_look_ms >= LOOK_MS)
+        aro_budget_look_at_disk(store);
     if (store->cycle == ARO_CYCLE_IDLE && now - store->cycle_ms >= AUTO_SYNC_MS && any_dirty(store))
         start_cycle(store);
     if (!store->stats.writable && store->active == NULL && store->creating == NULL &&

@@ -259,6 +259,11 @@ void aro_store_victim_leave(struct aro_store *store);
  */
 bool aro_store_poll(struct aro_store *store);
 
+/* It empties segments when it is full. */
+bool aro_store_recycles(const struct aro_store *store);
+/* More payload than this it never holds, whatever gives way. */
+uint64_t aro_store_payload_bytes_max(const struct aro_store *store);
+
 void aro_store_stats(const struct aro_store *store, struct aro_store_stats *ret);
 
 /* What it takes a look at every segment to say. */

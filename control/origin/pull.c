@@ -189,8 +189,10 @@ static int open_put(struct aro_pull *pull, struct aro_error *error)
                                     .label = pull->names > 0 ? pull->name[0] : pull->url,
                                     .published = on_published,
                                     .arg = pull};
+    uint64_t total = aro_answer_total(&pull->transfer.answer);
     int ends[2];
 
+    config.stream_bytes = total == UINT64_MAX ? 0 : total;
     config.window_bytes =
         window_bytes < ARO_PULL_WINDOW_BYTES ? (uint32_t)window_bytes + 1 : ARO_PULL_WINDOW_BYTES;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)

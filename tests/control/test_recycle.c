@@ -5,8 +5,10 @@
  */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <unistd.h>
 
+#include "cache/disk/reader.h"
 #include "control/descent.h"
 #include "tests/control/fixture.h"
 
@@ -16,6 +18,28 @@ enum { PUTS = 30 };
 static struct fixture *fixture;
 static struct aro_object object[PUTS];
 static struct aro_id digest[PUTS];
+static struct aro_id unreadable; /* the chunk that the disk fails to read `failures` times more */
+static unsigned failures;
+
+unsigned __real_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max);
+unsigned __wrap_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max);
+
+unsigned __wrap_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max)
+{
+    unsigned n = __real_aro_disk_reap_burst(reader, done, max);
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct aro_fetch *fetch = (const struct aro_fetch *)(uintptr_t)done[i].cookie;
+        if (failures == 0 || !aro_id_equal(&fetch->id, &unreadable))
+            continue;
+        failures--;
+        done[i].result = -EIO;
+    }
+    return n;
+}
 
 static void begin(void)
 {
@@ -120,7 +144,9 @@ Test(recycle_objects, what_is_listed_is_whole_and_what_is_pinned_stays)
         if (n % 4 == 0)
             check(n + 1);
     }
-    n_listed = check(PUTS);
+    do { /* until no turn is under way */
+        n_listed = check(PUTS);
+    } while (aro_store_victim(fixture->store) != NULL || check(PUTS) != n_listed);
     cr_assert_geq(n_listed, 4u);
     cr_assert_lt(n_listed, 12u);
     cr_assert_geq(stats().recycled, 5u);
@@ -170,4 +196,65 @@ Test(recycle_objects, a_put_that_counts_on_chunks_already_here_keeps_them)
     cr_assert(listed(0));
     check(20);
     close(fd);
+}
+
+Test(recycle_objects, what_can_never_fit_is_refused_before_anything_gives_way_for_it)
+{
+    struct aro_put_config config = {.content = fixture->content, .chunk_bytes = 65536, .label = ""};
+    struct aro_error error = {0};
+    int holes = fixture_file(MIB, 0, 99), ends[2];
+    struct aro_put_result result;
+
+    for (unsigned n = 0; n < 3; n++)
+        cr_assert_eq(put(n, MIB, &error), 0, "%s", error.text);
+    config.fd = fixture_file(9 * MIB, 0, 100);
+    cr_assert_null(aro_put_create(&config, &error));
+    cr_assert_eq(error.id, ARO_E_STORE_FULL, "%s", error.text);
+    cr_assert_eq(pipe(ends), 0);
+    config.fd = ends[0];
+    config.stream_bytes = 9 * MIB; /* promised */
+    cr_assert_null(aro_put_create(&config, &error));
+    cr_assert_eq(error.id, ARO_E_STORE_FULL, "%s", error.text);
+    cr_assert_eq(ftruncate(holes, 20 * MIB), 0); /* one chunk of zeroes, over and over */
+    cr_assert_eq(fixture_put(fixture, holes, &result, &error), 0, "%s", error.text);
+    cr_assert_eq(check(3), 3u);
+    cr_assert_eq(stats().recycled, 0u);
+    close(holes);
+    close(ends[1]);
+}
+
+/* After a turn that fails the store refuses for a second. */
+static void put_at_last(unsigned n, uint64_t bytes)
+{
+    struct aro_error error = {0};
+
+    while (put(n, bytes, &error) != 0)
+        cr_assert_eq(error.id, ARO_E_STORE_FULL, "put %u: %s", n, error.text);
+}
+
+static void with_a_manifest_that_fails(unsigned times)
+{
+    put_at_last(0, 3 * MIB); /* its manifest lies behind the segment where it begins */
+    put_at_last(1, MIB);
+    fixture_restart(fixture); /* memory is empty: the manifest comes from disk */
+    unreadable = object[0].id;
+    failures = times;
+    for (unsigned n = 2; n < 12; n++) {
+        put_at_last(n, MIB);
+        if (failures == 0)
+            check(n + 1);
+    }
+    cr_assert_geq(stats().recycled, 1u);
+    cr_assert_eq(failures, 0u);
+}
+
+Test(recycle_objects, an_object_whose_manifest_cannot_be_read_for_once_is_not_left_half_there)
+{
+    with_a_manifest_that_fails(1);
+}
+
+Test(recycle_objects, an_object_whose_manifest_is_never_read_again_does_not_keep_every_segment)
+{
+    with_a_manifest_that_fails(3);
+    cr_assert_not(listed(0));
 }

@@ -8,6 +8,10 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "tests/cache/disk/faults.h"
 
@@ -52,6 +56,7 @@ static void begin(void)
 
 static void end(void)
 {
+    faults_release();
     fixture_end(&f);
 }
 
@@ -147,16 +152,29 @@ Test(recycle, a_segment_that_keeps_more_than_half_is_passed_over)
     cr_assert_eq(found(PER_SEGMENT, 2 * PER_SEGMENT - 2), 0u); /* the second one went instead */
 }
 
+/*
+ * With everything synced the oldest segment is judged as soon as the last one begins; otherwise an
+ * append might already wait for that.
+ */
+static uint32_t append_until_judged(void)
+{
+    uint32_t n = 0;
+
+    judge_later = true;
+    while (judged == 0) {
+        append(n, n + 1), n++;
+        cr_assert_eq(fixture_sync(&f, 0), 0);
+    }
+    return n;
+}
+
 Test(recycle, while_a_segment_is_judged_nobody_relies_on_its_chunks_and_appends_wait)
 {
     struct aro_store_op op = {.done = fixture_note};
     struct aro_id id;
     const uint8_t *data;
-    uint32_t n = 0;
+    uint32_t n = append_until_judged();
 
-    judge_later = true;
-    while (judged == 0)
-        append(n, n + 1), n++;
     cr_assert_not_null(aro_store_victim(f.store));
     cr_assert_eq(fixture_append(&f, 0, LEN), 0); /* again, though it is there */
     cr_assert_eq(fixture_append(&f, n - 1, LEN), -EEXIST);
@@ -178,11 +196,8 @@ Test(recycle, closing_while_an_append_waits_ends_it)
     struct aro_store_op op[40];
     struct aro_id id;
     static _Alignas(4096) uint8_t copy[40][65536];
-    uint32_t n = 0;
+    uint32_t n = append_until_judged();
 
-    judge_later = true;
-    while (judged == 0)
-        append(n, n + 1), n++;
     for (unsigned i = 0; i < 40; i++) {
         memcpy(copy[i], fixture_chunk(n + i, LEN, &id), LEN);
         op[i] = (struct aro_store_op){.done = fixture_note};
@@ -193,6 +208,64 @@ Test(recycle, closing_while_an_append_waits_ends_it)
         cr_assert_null(op[i].store);
     cr_assert_eq(op[39].result, -ENOSPC);
     cr_assert(fixture_open(&f), "%s", f.error.text);
+}
+
+/* Number of the segment that takes appends: the youngest. */
+static unsigned youngest(void)
+{
+    char name[32], path[300];
+    unsigned n = 0;
+
+    do {
+        snprintf(name, sizeof(name), "seg-%08u.data", n + 1);
+        snprintf(path, sizeof(path), "%s/%s", f.dir, name);
+    } while (access(path, F_OK) == 0 && ++n < 99);
+    return n;
+}
+
+/* Its own table is committed, another segment's sync is slow: its turn waits for that one. */
+Test(recycle, a_segment_is_not_deleted_before_its_turn_is_over)
+{
+    uint32_t n = append_until_judged();
+    char name[32];
+
+    append(n, n + 1);
+    snprintf(name, sizeof(name), "seg-%08u.data", youngest());
+    faults_hold(FAULT_SYNC, name);
+    aro_store_victim_settle(f.store, 0);
+    fixture_settle(&f);
+    cr_assert(faults_holding());
+    cr_assert_eq(faults_count(FAULT_UNLINK, "seg-00000001"), 0u);
+    cr_assert_eq(fixture_stats(&f).recycled, 0u);
+    faults_release();
+    fixture_settle(&f);
+    cr_assert_eq(faults_count(FAULT_UNLINK, "seg-00000001"), 2u);
+    cr_assert_eq(fixture_stats(&f).recycled, 1u);
+}
+
+/* What was to be carried over is removed by others, the removals committed, while it is read. */
+Test(recycle, a_segment_that_others_empty_stays_while_it_is_read)
+{
+    must = hot = 6;
+    append_until_judged();
+    faults_hold(FAULT_READ, "seg-00000001.data");
+    cr_assert(aro_store_victim_fits(f.store));
+    for (uint32_t i = 0; i < aro_store_victim(f.store)->count; i++)
+        aro_store_victim(f.store)->chunk[i].keep = i < must ? ARO_KEEP_MUST : ARO_KEEP_NOT;
+    aro_store_victim_settle(f.store, 0);
+    fixture_settle(&f);
+    cr_assert(faults_holding());
+    for (uint32_t n = 0; n < must; n++)
+        aro_store_chunk_remove(f.store, &ids[n]);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(faults_count(FAULT_UNLINK, "seg-00000001"), 0u);
+    faults_release();
+    fixture_settle(&f);
+    cr_assert_eq(faults_count(FAULT_UNLINK, "seg-00000001"), 2u);
+    cr_assert_eq(found(0, must), 0u);
+    judge_later = false;
+    append(MANY - 100, MANY);
 }
 
 Test(recycle, the_manifest_of_a_listed_object_stays)
@@ -273,4 +346,74 @@ Test(recycle, failing_syncs_lose_nothing_that_must_stay)
 Test(recycle, failing_tables_lose_nothing_that_must_stay)
 {
     failing(FAULT_WRITE, ".table");
+}
+
+/* ---- a file system that is full before the store is ---- */
+
+static void refuse_segments(uint32_t chunks, unsigned times)
+{
+    append(0, chunks);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_stats(&f).recycled, 0u);
+    faults_order(FAULT_ALLOCATE, ".data", 0, times, -ENOSPC);
+}
+
+Test(recycle, a_file_system_that_is_full_is_a_store_that_is_full)
+{
+    refuse_segments(100, 1);
+    append(100, 120); /* the one that waits for a segment meanwhile included */
+    cr_assert_eq(faults_hit(), 1u);
+    cr_assert_eq(fixture_stats(&f).recycled, 1u);
+    cr_assert_eq(fixture_stats(&f).rejected, 0u);
+    cr_assert(fixture_stats(&f).writable);
+    cr_assert_eq(found(0, PER_SEGMENT), 0u);
+    cr_assert_eq(found(PER_SEGMENT, 120), 120u - PER_SEGMENT);
+}
+
+Test(recycle, a_file_system_that_stays_full_does_not_empty_the_store)
+{
+    uint32_t n = 300;
+
+    fixture_close(&f);
+    f.config.size_bytes = 40 << 20;
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    refuse_segments(n, 1000);
+    while (fixture_append(&f, n, LEN) == 0)
+        n++;
+    for (unsigned again = 0; again < 50; again++)
+        cr_assert_eq(fixture_append(&f, n + again, LEN), -ENOSPC);
+    cr_assert_leq(fixture_stats(&f).recycled, 3u);
+    cr_assert_geq(found(0, n), n - 3 * PER_SEGMENT);
+    faults_order(FAULT_ALLOCATE, ".data", 0, 0, 0);
+    while (fixture_append(&f, n, LEN) != 0) /* within a second */
+        fixture_settle(&f);
+    cr_assert(fixture_stats(&f).writable);
+}
+
+/* Smaller than the budget by far; what must stay, some of it in every segment, is carried over. */
+Test(recycle, a_small_file_system_is_what_the_store_makes_do_with)
+{
+    must = hot = 8;
+    fixture_close(&f);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", f.dir, "tmpfs", 0, "size=7m") != 0) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("needs root to mount a small file system");
+    }
+    f.config.size_bytes = 64 << 20;
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    for (uint32_t n = 0; n < must; n++) {
+        append(n, n + 1);
+        append(must + n * 25, must + (n + 1) * 25);
+    }
+    append(must + must * 25, MANY);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_stats(&f).rejected, 0u);
+    cr_assert_geq(fixture_stats(&f).recycled, 5u);
+    cr_assert_eq(found(0, must), must);
+    cr_assert_geq(found(0, MANY), PER_SEGMENT + PER_SEGMENT / 2);
+    fixture_close(&f);
+    umount(f.dir);
 }
