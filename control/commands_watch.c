@@ -166,14 +166,14 @@ static json_t *lcore_json(struct aro_node *node, unsigned i)
     aro_dataplane_lcore_info(node->dataplane, i, &info);
     busy = __atomic_load_n(&info.counters->busy_cycles, __ATOMIC_RELAXED);
     idle = __atomic_load_n(&info.counters->idle_cycles, __ATOMIC_RELAXED);
-    return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:f, s:b, s:b, s:o}", "lcore",
+    return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:f, s:b, s:b, s:b, s:o}", "lcore",
                      (int)info.lcore, "cpu", (int)info.cpu, "running", info.running, "jobs_now",
                      (json_int_t)info.jobs_now, "draining_now", (json_int_t)info.draining_now,
                      "pending_now", (json_int_t)info.pending_now, "reads_now",
                      (json_int_t)info.reads_now, "loops", integer(info.loops), "busy_ratio",
                      busy + idle > 0 ? (double)busy / (double)(busy + idle) : 0.0, "disk_ring",
-                     info.has_disk_ring, "fixed_buffers", info.read_fixed_buffers, "counters",
-                     counters_json(info.counters));
+                     info.has_disk_ring, "fixed_buffers", info.read_fixed_buffers, "fixed_files",
+                     info.read_fixed_files, "counters", counters_json(info.counters));
 }
 
 void aro_handle_lcores(void *arg, struct aro_call *call)

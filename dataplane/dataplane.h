@@ -139,6 +139,7 @@ struct aro_lcore_info {
     uint64_t loops;        /* advances while the lcore is alive */
     const struct aro_counters *counters;
     bool read_fixed_buffers;
+    bool read_fixed_files;
     bool has_disk_ring;
 };
 

@@ -54,7 +54,7 @@ static void *array(size_t n, size_t each)
 struct disk_load *disk_load_make(const struct disk_stock *stock, unsigned depth)
 {
     struct disk_load *load = array(1, sizeof(*load));
-    struct aro_disk_reader_config config = {.store = stock->store, .depth = depth};
+    struct aro_disk_reader_config config = {.store = stock->store, .depth = depth, .files = true};
     const size_t sums = aro_sums_count(stock->chunk_bytes);
 
     load->stock = stock;

@@ -207,11 +207,22 @@ static int piece_of(const struct aro_uring *ring, const void *buffer, uint32_t l
     return from / PIECE_BYTES == last / PIECE_BYTES ? (int)(from / PIECE_BYTES) : -1;
 }
 
+static void read_prepare(const struct aro_uring *ring, struct io_uring_sqe *sqe, struct aro_io *io,
+                         int file, void *buffer, uint32_t len_bytes, uint64_t offset_bytes)
+{
+    int piece = piece_of(ring, buffer, len_bytes);
+
+    if (piece >= 0)
+        io_uring_prep_read_fixed(sqe, file, buffer, len_bytes, offset_bytes, piece);
+    else
+        io_uring_prep_read(sqe, file, buffer, len_bytes, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+}
+
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
                    uint32_t len_bytes, uint64_t offset_bytes)
 {
     struct io_uring_sqe *sqe = take(ring);
-    int piece = piece_of(ring, buffer, len_bytes);
 
     if (ring->threads != NULL)
         return by_threads(ring, io,
@@ -222,11 +233,19 @@ int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buff
                                                   .offset_bytes = offset_bytes});
     if (sqe == NULL)
         return -EAGAIN;
-    if (piece >= 0)
-        io_uring_prep_read_fixed(sqe, fd, buffer, len_bytes, offset_bytes, piece);
-    else
-        io_uring_prep_read(sqe, fd, buffer, len_bytes, offset_bytes);
-    io_uring_sqe_set_data(sqe, io);
+    read_prepare(ring, sqe, io, fd, buffer, len_bytes, offset_bytes);
+    return 0;
+}
+
+int aro_uring_read_slot(struct aro_uring *ring, struct aro_io *io, unsigned slot, void *buffer,
+                        uint32_t len_bytes, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    read_prepare(ring, sqe, io, (int)slot, buffer, len_bytes, offset_bytes);
+    sqe->flags |= IOSQE_FIXED_FILE;
     return 0;
 }
 
@@ -358,6 +377,18 @@ int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes)
     ring->base = (uintptr_t)base;
     ring->base_bytes = len_bytes;
     return 0;
+}
+
+int aro_uring_files_make(struct aro_uring *ring, unsigned slots)
+{
+    return ring->threads != NULL ? -ENOSYS : io_uring_register_files_sparse(&ring->ring, slots);
+}
+
+int aro_uring_file_set(struct aro_uring *ring, unsigned slot, int fd)
+{
+    int result = io_uring_register_files_update(&ring->ring, slot, &fd, 1);
+
+    return result < 0 ? result : 0;
 }
 
 static bool kernel_holds_completions(const struct aro_uring *ring)

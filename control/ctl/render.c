@@ -164,9 +164,10 @@ static void lcores(const json_t *r, const struct aro_style *style, FILE *out)
         aro_table_add(table, "%llu", number(counters, "requests"));
         aro_table_add(table, "%llu", number(counters, "answered"));
         aro_table_add(table, "%s",
-                      !flag(at, "disk_ring")      ? "none"
-                      : flag(at, "fixed_buffers") ? "io_uring, registered memory"
-                                                  : "io_uring");
+                      !flag(at, "disk_ring")       ? "none"
+                      : !flag(at, "fixed_buffers") ? "io_uring"
+                      : !flag(at, "fixed_files")   ? "io_uring, registered memory"
+                                                   : "io_uring, registered memory and files");
     }
     aro_table_print(table, style->bold, out);
 }
