@@ -7,6 +7,12 @@
 #include "cache/disk/file_table.h"
 #include "cache/disk/state.h"
 
+/*
+ * Reads handed over together. More would save few cycles more, and the device stands still while
+ * they are being prepared: 4 KiB reads on a virtual disk lost a sixth of their rate to that.
+ */
+enum { TOGETHER = 4 };
+
 /* One read in flight. */
 struct read {
     struct aro_io io;
@@ -24,6 +30,7 @@ struct aro_disk_reader {
     struct read *free;
     struct aro_disk_done *done; /* reap_burst under way: where results go */
     uint64_t queued;
+    unsigned unsent; /* of them, since the last submit */
     struct aro_disk_reader_stats stats;
     struct read read[];
 };
@@ -131,6 +138,8 @@ int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place,
     atomic_store_explicit(&reader->slot->queued, reader->queued, memory_order_release);
     reader->stats.reads++;
     reader->stats.read_bytes += read->asked_bytes;
+    if (++reader->unsent == TOGETHER)
+        aro_disk_submit(reader);
     return 0;
 }
 
@@ -145,6 +154,7 @@ static void submitted_tell(struct aro_disk_reader *reader)
 void aro_disk_submit(struct aro_disk_reader *reader)
 {
     aro_uring_submit(reader->ring);
+    reader->unsent = 0;
     submitted_tell(reader);
     aro_file_table_sweep(&reader->files);
 }

@@ -2,8 +2,8 @@
 /*
  * Chunk reads by an lcore: its own ring, straight into chunk memory, verified in steps.
  *
- *   find place -> aro_disk_read (queues) -> aro_disk_submit (one system call per loop at most)
- *   -> aro_disk_reap_burst -> aro_verify_step until done -> publish
+ *   find place -> aro_disk_read (queues; every fourth submits) -> aro_disk_submit (of the rest,
+ * once per loop) -> aro_disk_reap_burst -> aro_verify_step until done -> publish
  *
  * Created and used on one thread (the ring is SINGLE_ISSUER where the kernel has it).
  */
@@ -40,7 +40,7 @@ struct aro_disk_done {
 };
 
 /*
- * The one io_uring_enter of the data plane: only when reads are queued or completions need it. Then
+ * The io_uring_enter of the data plane: only when reads are queued or completions need it. Then
  * files of segments that are gone are let go.
  */
 void aro_disk_submit(struct aro_disk_reader *reader);

@@ -94,6 +94,22 @@ Test(reader, depth_is_a_limit)
     cr_assert_eq(aro_disk_in_flight(reader), (unsigned)DEPTH);
 }
 
+/* While a burst is still being prepared the device works on its beginning. */
+Test(reader, a_burst_is_handed_over_in_pieces)
+{
+    struct aro_disk_reader_stats stats;
+    struct aro_place place = place_of(0);
+    int refused;
+
+    if (aro_uring_is_threads(f.ring, &refused))
+        cr_skip_test("threads need no system call");
+    for (unsigned i = 0; i < DEPTH; i++) {
+        aro_disk_reader_stats(reader, &stats);
+        cr_assert_eq(stats.enters, i / 4, "before read %u", i);
+        cr_assert_eq(aro_disk_read(reader, &place, region + i * SLOT, i), 0);
+    }
+}
+
 Test(reader, destroying_waits_for_reads_in_flight)
 {
     struct aro_disk_reader_config config = {.store = f.store, .depth = 8};
