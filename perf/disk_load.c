@@ -14,6 +14,7 @@
 enum {
     TURN_BYTES = 16384, /* verified per turn, as an lcore does */
     BURST = 64,
+    BEGUN_MAX = 4, /* per turn, so that the device has some while others are chosen */
     SEED = 7,
 };
 
@@ -162,6 +163,7 @@ static unsigned room(const struct disk_load *load, uint64_t left)
     unsigned n = load->depth - aro_disk_in_flight(load->reader);
 
     n = n < load->idle ? n : load->idle;
+    n = n < BEGUN_MAX ? n : BEGUN_MAX;
     return n < left ? n : (unsigned)left;
 }
 
