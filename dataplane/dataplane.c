@@ -108,7 +108,8 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
         aro_jobs_init(&lcore->jobs, aro_dataplane_pins(config), (uint16_t)lcore->lcore_id,
                       socket) != 0 ||
         aro_pending_init(&lcore->pending, config->reads_per_lcore, config->pending_per_lcore,
-                         (uint64_t)config->pending_deadline_us * lcore->tsc_per_us, socket) != 0 ||
+                         (uint64_t)config->pending_deadline_us * lcore->tsc_per_us,
+                         dataplane->seed ^ 3, socket) != 0 ||
         aro_sampler_init(lcore, config->sample_every, dataplane->seed, socket) != 0)
         return aro_error_set(error, ARO_E_LCORE_MEMORY,
                              "lcore %u: no memory for its tables (%u jobs, %u waiting, %u reads)",
