@@ -246,13 +246,15 @@ static json_t *store_brief(const struct aro_node *node, const struct aro_store_s
 
     if (node->store == NULL)
         return NULL;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:o}", "name",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:b, s:s?, s:o}", "name",
                      node->config.store_name, "path", node->config.store_path, "size_bytes",
                      integer(stats->size_bytes), "used_bytes", integer(stats->bytes_taken_now),
                      "chunks", integer(stats->chunks_now), "objects", integer(stats->objects_now),
                      "writable", stats->writable, "direct", stats->direct, "io",
                      is_threads ? "threads" : "io_uring", "io_refused",
-                     refused != 0 ? strerror(refused) : NULL, "recovery", recovery_json(stats));
+                     refused != 0 ? strerror(refused) : NULL, "polled",
+                     node->dataplane_config.poll_disk, "poll_refused", node->poll_refused,
+                     "recovery", recovery_json(stats));
 }
 
 void aro_handle_status(void *arg, struct aro_call *call)

@@ -96,6 +96,7 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
     lcore->store = config->store;
     lcore->region = config->region;
     lcore->region_bytes = config->region_bytes;
+    lcore->poll_disk = config->poll_disk;
     lcore->idle_poll = config->idle == ARO_IDLE_POLL;
     lcore->idle_sleep_us_max = sleep_max_us(lcore);
     aro_guard_init(&lcore->guard, &dataplane->keys, &config->limits, dataplane->lcores,

@@ -75,7 +75,8 @@ struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_conf
     reader->slot = take_slot(config->store);
     if (reader->slot == NULL)
         goto fail;
-    reader->ring = aro_uring_create_lcore(config->depth);
+    reader->ring = config->poll ? aro_uring_create_polled(config->depth)
+                                : aro_uring_create_lcore(config->depth);
     if (reader->ring == NULL)
         goto fail_slot;
     for (unsigned i = 0; i < config->depth; i++) {

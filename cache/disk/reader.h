@@ -20,6 +20,7 @@ struct aro_disk_reader_config {
     unsigned depth; /* reads in flight, a power of two 8..1024 */
     void *region;   /* chunk memory to register; NULL: none */
     size_t region_bytes;
+    bool poll;  /* the store's device allows it: cache/disk/polling.h */
     bool files; /* register those that are read; then submit often, if only to let go of them */
 };
 

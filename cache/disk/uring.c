@@ -20,6 +20,7 @@ struct aro_uring {
     unsigned depth;
     unsigned in_flight;
     bool deferred;
+    bool polled;
     uint64_t enters;
     uintptr_t base; /* registered memory, in pieces of PIECE_BYTES */
     size_t base_bytes;
@@ -122,7 +123,25 @@ struct aro_uring *aro_uring_create_lcore(unsigned depth)
     return ring;
 }
 
-/* Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. */
+struct aro_uring *aro_uring_create_polled(unsigned depth)
+{
+    static const unsigned best_first[] = {
+        IORING_SETUP_IOPOLL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+        IORING_SETUP_IOPOLL,
+    };
+    struct aro_uring *ring = create(depth, best_first, 2, false);
+
+    if (ring != NULL && ring->threads == NULL) {
+        ring->polled = true;
+        workers_elsewhere(ring);
+    }
+    return ring;
+}
+
+/*
+ * Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. Polled
+ * reads cannot be cancelled.
+ */
 void aro_uring_destroy(struct aro_uring *ring)
 {
     struct io_uring_sqe *sqe;
@@ -135,7 +154,7 @@ void aro_uring_destroy(struct aro_uring *ring)
         return;
     }
     aro_uring_submit(ring);
-    sqe = ring->in_flight == 0 ? NULL : io_uring_get_sqe(&ring->ring);
+    sqe = ring->in_flight == 0 || ring->polled ? NULL : io_uring_get_sqe(&ring->ring);
     if (sqe != NULL) {
         io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         io_uring_sqe_set_data(sqe, NULL);
@@ -394,7 +413,7 @@ int aro_uring_file_set(struct aro_uring *ring, unsigned slot, int fd)
 static bool kernel_holds_completions(const struct aro_uring *ring)
 {
     return ring->in_flight > 0 &&
-           (IO_URING_READ_ONCE(*ring->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+           (ring->polled || (IO_URING_READ_ONCE(*ring->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0);
 }
 
 int aro_uring_submit(struct aro_uring *ring)

@@ -40,6 +40,11 @@ void aro_uring_choose_threads(void);
  */
 struct aro_uring *aro_uring_create(unsigned depth);
 struct aro_uring *aro_uring_create_lcore(unsigned depth);
+/*
+ * As _lcore, for direct reads of files that may be polled (cache/disk/polling.h) and for nothing
+ * else: completions appear when the owner submits, which enters the kernel while any are awaited.
+ */
+struct aro_uring *aro_uring_create_polled(unsigned depth);
 /* Takes NULL. Cancels what is in flight and waits for it; its callbacks run (-ECANCELED). */
 void aro_uring_destroy(struct aro_uring *ring);
 

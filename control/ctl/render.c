@@ -42,11 +42,14 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
                 number(recovery, "segments_done"), number(recovery, "segments"),
                 number(recovery, "chunks"), (double)number(recovery, "elapsed_us") / 1e6);
     if (json_is_object(store))
-        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s\n",
+        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s%s%s\n",
                 aro_bytes_human(number(store, "used_bytes"), a),
                 aro_bytes_human(number(store, "size_bytes"), b), text(store, "path"),
                 number(store, "chunks"), number(store, "objects"), text(store, "io"),
-                flag(store, "writable") ? "" : ", TAKES NO WRITES");
+                flag(store, "polled")                 ? ", polled"
+                : text(store, "poll_refused")[0] != 0 ? ", not polled: "
+                                                      : "",
+                text(store, "poll_refused"), flag(store, "writable") ? "" : ", TAKES NO WRITES");
     else
         fputs("store   none: memory only\n", out);
     json_array_foreach(json_object_get(r, "ports"), i, at) fprintf(
