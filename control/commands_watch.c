@@ -166,14 +166,14 @@ static json_t *lcore_json(struct aro_node *node, unsigned i)
     aro_dataplane_lcore_info(node->dataplane, i, &info);
     busy = __atomic_load_n(&info.counters->busy_cycles, __ATOMIC_RELAXED);
     idle = __atomic_load_n(&info.counters->idle_cycles, __ATOMIC_RELAXED);
-    return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:f, s:b, s:b, s:o}", "lcore",
+    return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:o, s:f, s:b, s:b, s:b, s:o}", "lcore",
                      (int)info.lcore, "cpu", (int)info.cpu, "running", info.running, "jobs_now",
                      (json_int_t)info.jobs_now, "draining_now", (json_int_t)info.draining_now,
                      "pending_now", (json_int_t)info.pending_now, "reads_now",
                      (json_int_t)info.reads_now, "loops", integer(info.loops), "busy_ratio",
                      busy + idle > 0 ? (double)busy / (double)(busy + idle) : 0.0, "disk_ring",
-                     info.has_disk_ring, "fixed_buffers", info.read_fixed_buffers, "counters",
-                     counters_json(info.counters));
+                     info.has_disk_ring, "fixed_buffers", info.read_fixed_buffers, "fixed_files",
+                     info.read_fixed_files, "counters", counters_json(info.counters));
 }
 
 void aro_handle_lcores(void *arg, struct aro_call *call)
@@ -246,13 +246,15 @@ static json_t *store_brief(const struct aro_node *node, const struct aro_store_s
 
     if (node->store == NULL)
         return NULL;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:o}", "name",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:b, s:s?, s:o}", "name",
                      node->config.store_name, "path", node->config.store_path, "size_bytes",
                      integer(stats->size_bytes), "used_bytes", integer(stats->bytes_taken_now),
                      "chunks", integer(stats->chunks_now), "objects", integer(stats->objects_now),
                      "writable", stats->writable, "direct", stats->direct, "io",
                      is_threads ? "threads" : "io_uring", "io_refused",
-                     refused != 0 ? strerror(refused) : NULL, "recovery", recovery_json(stats));
+                     refused != 0 ? strerror(refused) : NULL, "polled",
+                     node->dataplane_config.poll_disk, "poll_refused", node->poll_refused,
+                     "recovery", recovery_json(stats));
 }
 
 void aro_handle_status(void *arg, struct aro_call *call)

@@ -69,6 +69,7 @@ struct aro_config {
     uint64_t store_chunks_max;
     uint64_t store_io;
     enum aro_choice store_recycle; /* auto: with an origin */
+    enum aro_choice store_poll;
 
     struct aro_lcore_list lcores;
     uint64_t idle;

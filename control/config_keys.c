@@ -51,6 +51,8 @@ KEY("store", recycle, store_recycle, CHOICE, 0, 2, "off", RESTART,
     "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
+KEY("store", poll, store_poll, CHOICE, 0, 2, "off", RESTART,
+    "lcores poll a disk that has queues for it instead of being interrupted; auto: where it has, on: and warns where not")
 KEY("store", io, store_io, STORE_IO, 0, 1, "auto", RESTART,
     "auto: io_uring, and threads where the kernel refuses it; threads: always those")
 

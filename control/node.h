@@ -48,6 +48,7 @@ struct aro_node {
     struct aro_store *store;       /* NULL: memory only */
     struct aro_content *content;   /* objects, puts, reads by control */
     struct aro_recycler *recycler; /* NULL: memory only */
+    const char *poll_refused;      /* why the disk is not polled, though asked for; NULL: none */
     struct aro_dataplane_config dataplane_config;
     struct aro_dataplane *dataplane;
     struct aro_rpc *rpc;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/eal.h"
+#include "control/polling.h"
 #include "control/profile.h"
 #include "control/watch/observe.h"
 #include "control/watch/request_log.h"
@@ -307,6 +308,7 @@ static int dataplane_start(struct aro_node *node, struct aro_error *error)
     config->profiles = (unsigned)profiles;
     config->cache = node->cache;
     config->store = node->store;
+    aro_node_polling_decide(node);
     config->region = node->region;
     config->region_bytes = node->config.cache_memory_bytes;
     node->dataplane = aro_dataplane_create(config, error);

@@ -96,6 +96,7 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
     lcore->store = config->store;
     lcore->region = config->region;
     lcore->region_bytes = config->region_bytes;
+    lcore->poll_disk = config->poll_disk;
     lcore->idle_poll = config->idle == ARO_IDLE_POLL;
     lcore->idle_sleep_us_max = sleep_max_us(lcore);
     aro_guard_init(&lcore->guard, &dataplane->keys, &config->limits, dataplane->lcores,
@@ -108,7 +109,8 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
         aro_jobs_init(&lcore->jobs, aro_dataplane_pins(config), (uint16_t)lcore->lcore_id,
                       socket) != 0 ||
         aro_pending_init(&lcore->pending, config->reads_per_lcore, config->pending_per_lcore,
-                         (uint64_t)config->pending_deadline_us * lcore->tsc_per_us, socket) != 0 ||
+                         (uint64_t)config->pending_deadline_us * lcore->tsc_per_us,
+                         dataplane->seed ^ 3, socket) != 0 ||
         aro_sampler_init(lcore, config->sample_every, dataplane->seed, socket) != 0)
         return aro_error_set(error, ARO_E_LCORE_MEMORY,
                              "lcore %u: no memory for its tables (%u jobs, %u waiting, %u reads)",

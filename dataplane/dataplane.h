@@ -74,6 +74,7 @@ struct aro_dataplane_config {
     uint32_t pending_per_lcore;   /* requests that wait for a read, 64..65536 */
     uint32_t reads_per_lcore;     /* disk reads in flight, power of two 8..1024 */
     uint32_t pending_deadline_us; /* longest wait for a read */
+    bool poll_disk;               /* the store's device allows it */
     struct aro_limits limits;
     uint32_t sample_every; /* one of so many requests leaves a sample; 0: none */
     struct aro_port_config port[ARO_PORTS_MAX];
@@ -139,6 +140,7 @@ struct aro_lcore_info {
     uint64_t loops;        /* advances while the lcore is alive */
     const struct aro_counters *counters;
     bool read_fixed_buffers;
+    bool read_fixed_files;
     bool has_disk_ring;
 };
 

@@ -51,13 +51,13 @@ static bool is_mapped4(const uint8_t address[16])
     return memcmp(address, mapped, sizeof(mapped)) == 0;
 }
 
-/* One 64-bit name per /32 or /64, and per /24 or /56; the families cannot meet. */
+/* One 64-bit name per /32 or /64; the families cannot meet. */
 static uint64_t host_key(const uint8_t address[16])
 {
     return is_mapped4(address) ? aro_load_be32(address + 12) : aro_load_be64(address) | 1ull << 63;
 }
 
-static uint64_t net_key(const uint8_t address[16])
+uint64_t aro_guard_net(const uint8_t address[16])
 {
     return is_mapped4(address) ? aro_load_be32(address + 12) >> 8
                                : aro_load_be64(address) >> 8 | 1ull << 63;
@@ -71,7 +71,7 @@ bool aro_guard_challenge(struct aro_guard *guard, const struct aro_token_binding
                       challenge_burst(guard->challenge_per_s), guard->now_ms);
     if (!aro_bucket_open(&guard->challenge_node))
         return false;
-    net = aro_limits_bucket(&guard->challenge_net, net_key(peer->address), guard->now_ms);
+    net = aro_limits_bucket(&guard->challenge_net, aro_guard_net(peer->address), guard->now_ms);
     if (!aro_bucket_open(net))
         return false;
     aro_bucket_charge(&guard->challenge_node, 1);
@@ -90,7 +90,7 @@ enum aro_guard_verdict aro_guard_check(struct aro_guard *guard,
     if (!aro_bucket_open(
             aro_limits_bucket(&guard->ceiling_host, host_key(peer->address), guard->now_ms)) ||
         !aro_bucket_open(
-            aro_limits_bucket(&guard->ceiling_net, net_key(peer->address), guard->now_ms)))
+            aro_limits_bucket(&guard->ceiling_net, aro_guard_net(peer->address), guard->now_ms)))
         return ARO_GUARD_CEILING;
     return state == ARO_TOKEN_AGING ? ARO_GUARD_PASS_REFRESH : ARO_GUARD_PASS;
 }
@@ -101,6 +101,7 @@ void aro_guard_charge(struct aro_guard *guard, const struct aro_token_binding *p
     aro_bucket_charge(
         aro_limits_bucket(&guard->ceiling_host, host_key(peer->address), guard->now_ms),
         cost_bytes);
-    aro_bucket_charge(aro_limits_bucket(&guard->ceiling_net, net_key(peer->address), guard->now_ms),
-                      cost_bytes);
+    aro_bucket_charge(
+        aro_limits_bucket(&guard->ceiling_net, aro_guard_net(peer->address), guard->now_ms),
+        cost_bytes);
 }

@@ -40,6 +40,9 @@ struct aro_guard {
 void aro_guard_init(struct aro_guard *guard, const struct aro_token_keys *keys,
                     const struct aro_limits *limits, unsigned lcores, uint64_t seed);
 
+/* A name for the /24 or /56 of an address (v4-mapped or IPv6); the families cannot meet. */
+uint64_t aro_guard_net(const uint8_t address[16]);
+
 /* Judges a request that carries token; charges a challenge when it asks for one. */
 enum aro_guard_verdict aro_guard_check(struct aro_guard *guard,
                                        const struct aro_token_binding *peer,

@@ -63,6 +63,7 @@ struct aro_job {
     uint32_t number;       /* in the table = pin slot */
     uint32_t chain;        /* next waiter of the same bucket */
     uint32_t older, newer; /* waiters by age */
+    uint16_t share;        /* who waits: cell of pending.h's waiter_shares */
 };
 
 /* A bounded FIFO of job numbers. */

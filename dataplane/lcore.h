@@ -56,6 +56,7 @@ struct aro_lcore {
     uint32_t idle_rests;           /* since then */
     uint64_t idle_from_tsc;
     uint32_t idle_sleep_us_max; /* constant */
+    bool poll_disk;             /* constant: the store's device allows it */
     bool idle_poll;             /* constant: never sleep */
     bool idle_woken;            /* by a descriptor, and no packet came yet */
     bool idle_waits;            /* constant: every queue has a descriptor to wait on */

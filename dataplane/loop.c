@@ -69,6 +69,8 @@ void aro_lcore_open(struct aro_lcore *lcore)
             .depth = lcore->pending.reads_max,
             .region = lcore->region,
             .region_bytes = lcore->region_bytes,
+            .poll = lcore->poll_disk,
+            .files = true,
         };
         lcore->disk = aro_disk_reader_create(&config);
     }

@@ -11,7 +11,7 @@
 #include "dataplane/tx.h"
 
 int aro_pending_init(struct aro_pending *pending, uint32_t reads, uint32_t waiting,
-                     uint64_t deadline_tsc, int socket)
+                     uint64_t deadline_tsc, uint64_t seed, int socket)
 {
     uint32_t slots = rte_align32pow2(reads);
     uint32_t buckets = rte_align32pow2(waiting);
@@ -34,6 +34,8 @@ int aro_pending_init(struct aro_pending *pending, uint32_t reads, uint32_t waiti
     pending->oldest = pending->newest = ARO_NO_JOB;
     pending->waiting_max = waiting;
     pending->deadline_tsc = deadline_tsc;
+    aro_shares_init(&pending->read_shares, reads, seed);
+    aro_shares_init(&pending->waiter_shares, waiting, seed);
     return 0;
 }
 
@@ -70,6 +72,7 @@ static void waiter_add(struct aro_lcore *lcore, struct aro_job *job)
         pending->oldest = job->number;
     pending->newest = job->number;
     pending->waiting++;
+    pending->waiter_shares.held[job->share]++;
 }
 
 static void waiter_remove(struct aro_lcore *lcore, struct aro_job *job)
@@ -85,6 +88,7 @@ static void waiter_remove(struct aro_lcore *lcore, struct aro_job *job)
     *(job->newer != ARO_NO_JOB ? &lcore->jobs.job[job->newer].older : &pending->newest) =
         job->older;
     pending->waiting--;
+    pending->waiter_shares.held[job->share]--;
 }
 
 /* The job ends with a STATUS instead of slices. */
@@ -145,16 +149,22 @@ enum aro_miss aro_pending_join(struct aro_lcore *lcore, struct aro_queue *queue,
                                const struct aro_frame *frame, const struct aro_get *get,
                                struct aro_entry *entry)
 {
+    const struct aro_pending *pending = &lcore->pending;
+    uint16_t share = aro_shares_cell(&pending->waiter_shares, aro_guard_net(frame->peer.address));
     enum aro_entry_state state;
     struct aro_job *job;
 
-    if (lcore->pending.waiting == lcore->pending.waiting_max)
+    if (!aro_share_is_open(&pending->waiter_shares, share,
+                           pending->waiting_max - pending->waiting)) {
+        lcore->counters.misses_over_share += pending->waiting < pending->waiting_max;
         return ARO_MISS_BUSY;
+    }
     job = aro_job_take(lcore, entry);
     if (job == NULL)
         return ARO_MISS_BUSY;
     job->queue = queue;
     job->tier = ARO_TIER_DISK;
+    job->share = share;
     aro_reply_prepare(job, frame, get);
     state = aro_cache_wait(lcore->reader, entry);
     if (state == ARO_ENTRY_READING) {
@@ -198,6 +208,7 @@ static void read_end(struct aro_lcore *lcore, struct aro_read *read)
 {
     struct aro_pending *pending = &lcore->pending;
 
+    pending->read_shares.held[read->share]--;
     pending->free_read[pending->free_reads++] = (uint32_t)(read - pending->read);
 }
 
@@ -224,6 +235,7 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     struct aro_read *read;
     uint32_t len_bytes;
     unsigned places;
+    uint16_t share;
     enum aro_miss miss;
     bool whole;
     int error;
@@ -234,7 +246,9 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     places = places_find(lcore->store, &get->id, place, &len_bytes);
     if (places == 0)
         return whole ? ARO_MISS_ABSENT : ARO_MISS_UNKNOWN;
-    if (pending->free_reads == 0) {
+    share = aro_shares_cell(&pending->read_shares, aro_guard_net(frame->peer.address));
+    if (!aro_share_is_open(&pending->read_shares, share, pending->free_reads)) {
+        lcore->counters.misses_over_share += pending->free_reads > 0;
         lcore->counters.misses_shed++;
         return ARO_MISS_RETRY;
     }
@@ -251,6 +265,8 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
     read = &pending->read[pending->free_read[--pending->free_reads]];
     read->entry = entry;
     read->id = get->id;
+    read->share = share;
+    pending->read_shares.held[share]++;
     memcpy(read->place, place, sizeof(place));
     read->places = (uint8_t)places;
     read->at = 0;

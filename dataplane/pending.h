@@ -5,7 +5,10 @@
  * The first to miss reserves the entry (READING) and starts the read; everybody else - on this
  * lcore or another - joins by waiting on that entry. When the bytes are there and agree with their
  * checksum, the reader publishes and wakes its own waiters directly, the others' through their
- * mailbox. A waiter whose reader stalls gives up at its deadline with RETRY_LATER.
+ * mailbox. A waiter whose reader or disk stalls gives up at its deadline with RETRY_LATER; the read
+ * keeps its memory until the disk answers, and who asks again joins it.
+ *
+ * One source cannot have all reads, nor all places among those that wait: dataplane/shares.h.
  *
  *   reads   this lcore's disk reads: FREE -> READ (in the ring) -> VERIFY (in steps) -> FREE
  *   waiters WAITING jobs, found by entry (hash) and by age (list)
@@ -17,6 +20,7 @@
 
 #include "cache/disk/reader.h"
 #include "dataplane/jobs.h"
+#include "dataplane/shares.h"
 
 enum {
     ARO_PLACES_MAX = 4,             /* candidates for one id (equal fingerprints) */
@@ -31,6 +35,7 @@ struct aro_read {
     struct aro_id id;
     struct aro_place place[ARO_PLACES_MAX];
     uint8_t places, at;
+    uint16_t share; /* who asked first: cell of read_shares */
     struct aro_verify verify;
 };
 
@@ -47,6 +52,8 @@ struct aro_pending {
     uint32_t oldest, newest; /* waiters by age */
     uint32_t waiting, waiting_max;
     uint64_t deadline_tsc; /* longest wait */
+
+    struct aro_shares read_shares, waiter_shares;
 };
 
 #define ARO_NO_JOB UINT32_MAX
@@ -65,7 +72,7 @@ struct aro_frame;
 struct aro_get;
 
 int aro_pending_init(struct aro_pending *pending, uint32_t reads, uint32_t waiting,
-                     uint64_t deadline_tsc, int socket);
+                     uint64_t deadline_tsc, uint64_t seed, int socket);
 void aro_pending_free(struct aro_pending *pending);
 
 /* Serves a request whose chunk find did not return: starts a read or says why not. */

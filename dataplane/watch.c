@@ -37,6 +37,7 @@ void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lc
         .loops = __atomic_load_n(&from->counters.loops, __ATOMIC_RELAXED),
         .counters = &from->counters,
         .read_fixed_buffers = stats.fixed_buffers,
+        .read_fixed_files = stats.fixed_files,
         .has_disk_ring = from->disk != NULL,
     };
 }

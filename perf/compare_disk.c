@@ -48,6 +48,13 @@ static void measure_fio(void *arg, struct bench_sample *ret)
     ret->cycles = (uint64_t)(result.cpu_ns * contest->tsc_per_ns);
 }
 
+static const char *registered(const struct aro_disk_reader_stats *reader)
+{
+    if (reader->fixed_files)
+        return reader->fixed_buffers ? "buffers and files" : "files";
+    return reader->fixed_buffers ? "buffers" : "nothing";
+}
+
 static void tell(const char *name, const struct compare_result *result,
                  const struct contest *contest, const struct disk_stock *stock)
 {
@@ -65,8 +72,8 @@ static void tell(const char *name, const struct compare_result *result,
                  stock->chunk_bytes, contest->job.depth,
                  (unsigned long long)(stock->data_bytes >> 20),
                  contest->job.direct ? "direct" : "buffered: no direct I/O here",
-                 reader.fixed_buffers ? "buffers" : "nothing", fio_version(), result->ours_cycles,
-                 result->theirs_cycles, result->cycles_ratio, (double)total->find_cycles / reads,
+                 registered(&reader), fio_version(), result->ours_cycles, result->theirs_cycles,
+                 result->cycles_ratio, (double)total->find_cycles / reads,
                  (double)total->verify_cycles / reads, (double)total->enters / reads);
 }
 

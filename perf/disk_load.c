@@ -14,6 +14,7 @@
 enum {
     TURN_BYTES = 16384, /* verified per turn, as an lcore does */
     BURST = 64,
+    BEGUN_MAX = 4, /* per turn, so that the device has some while others are chosen */
     SEED = 7,
 };
 
@@ -54,7 +55,7 @@ static void *array(size_t n, size_t each)
 struct disk_load *disk_load_make(const struct disk_stock *stock, unsigned depth)
 {
     struct disk_load *load = array(1, sizeof(*load));
-    struct aro_disk_reader_config config = {.store = stock->store, .depth = depth};
+    struct aro_disk_reader_config config = {.store = stock->store, .depth = depth, .files = true};
     const size_t sums = aro_sums_count(stock->chunk_bytes);
 
     load->stock = stock;
@@ -162,6 +163,7 @@ static unsigned room(const struct disk_load *load, uint64_t left)
     unsigned n = load->depth - aro_disk_in_flight(load->reader);
 
     n = n < load->idle ? n : load->idle;
+    n = n < BEGUN_MAX ? n : BEGUN_MAX;
     return n < left ? n : (unsigned)left;
 }
 

@@ -34,6 +34,7 @@ static void report(const struct bench_options *options, struct total *total,
                "\"operations\":%llu,\"per_s\":%.0f,\"per_s_min\":%.0f,\"per_s_max\":%.0f,"
                "\"cycles\":%.1f,\"find_cycles\":%.1f,\"verify_cycles\":%.1f,\"enters\":%.3f,"
                "\"read_bytes\":%llu,\"delivered_bytes\":%llu,\"fixed_buffers\":%s,"
+               "\"fixed_files\":%s,"
                "\"defer_taskrun\":%s,\"wrong\":0,\"stolen\":%.3f}\n",
                (unsigned long long)options->chunk_bytes, options->depth, options->rounds,
                (unsigned long long)sum->sample.ops, median, total->per_s[0],
@@ -41,7 +42,8 @@ static void report(const struct bench_options *options, struct total *total,
                (double)sum->find_cycles / reads, (double)sum->verify_cycles / reads,
                (double)sum->enters / reads, (unsigned long long)sum->read_bytes,
                (unsigned long long)sum->delivered_bytes, reader->fixed_buffers ? "true" : "false",
-               reader->defer_taskrun ? "true" : "false", total->stolen);
+               reader->fixed_files ? "true" : "false", reader->defer_taskrun ? "true" : "false",
+               total->stolen);
     else
         printf("read: %.0f/s, %.1f MB/s (median of %u rounds; %.0f/s to %.0f/s), all of %llu "
                "right; cycles each: %.0f from submit to reap, %.0f to find, %.0f to verify; %.2f "

@@ -2,8 +2,8 @@
 /*
  * Chunk reads by an lcore: its own ring, straight into chunk memory, verified in steps.
  *
- *   find place -> aro_disk_read (queues) -> aro_disk_submit (one system call per loop at most)
- *   -> aro_disk_reap_burst -> aro_verify_step until done -> publish
+ *   find place -> aro_disk_read (queues; every fourth submits) -> aro_disk_submit (of the rest,
+ * once per loop) -> aro_disk_reap_burst -> aro_verify_step until done -> publish
  *
  * Created and used on one thread (the ring is SINGLE_ISSUER where the kernel has it).
  */
@@ -20,6 +20,8 @@ struct aro_disk_reader_config {
     unsigned depth; /* reads in flight, a power of two 8..1024 */
     void *region;   /* chunk memory to register; NULL: none */
     size_t region_bytes;
+    bool poll;  /* the store's device allows it: cache/disk/polling.h */
+    bool files; /* register those that are read; then submit often, if only to let go of them */
 };
 
 /* On the thread that will use it. NULL with errno (EPERM, ENOSYS: io_uring is refused). */
@@ -38,7 +40,10 @@ struct aro_disk_done {
     int result; /* 0: all len_bytes are there; or -errno (a short read is -EIO) */
 };
 
-/* The one io_uring_enter of the data plane: only when reads are queued or completions need it. */
+/*
+ * The io_uring_enter of the data plane: only when reads are queued or completions need it. Then
+ * files of segments that are gone are let go.
+ */
 void aro_disk_submit(struct aro_disk_reader *reader);
 /* What has completed; no system call. */
 unsigned aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
@@ -51,6 +56,7 @@ struct aro_disk_reader_stats {
     uint64_t failures;
     uint64_t enters; /* system calls */
     bool fixed_buffers;
+    bool fixed_files;
     bool defer_taskrun;
 };
 void aro_disk_reader_stats(const struct aro_disk_reader *reader, struct aro_disk_reader_stats *ret);

@@ -87,11 +87,12 @@ void aro_segment_map_add(struct aro_segment_map *map, struct aro_segment *segmen
     atomic_store_explicit(&slot->number, segment->number, memory_order_release);
 }
 
-void aro_segment_map_remove(struct aro_segment_map *map, uint32_t number)
+uint32_t aro_segment_map_remove(struct aro_segment_map *map, uint32_t number)
 {
     struct aro_segment_map_slot *slot = &map->slot[number & (map->slots - 1)];
 
     atomic_store_explicit(&slot->number, 0, memory_order_release);
+    return atomic_fetch_add_explicit(&map->removals, 1, memory_order_release) + 1;
 }
 
 bool aro_segment_map_taken(const struct aro_segment_map *map, uint32_t number)
@@ -211,16 +212,28 @@ bool aro_segment_retire(struct aro_segment *segment)
     if (segment->state != ARO_SEGMENT_SEALED || segment->live > 0 || segment->writes > 0 ||
         aro_segment_dirty(segment) || segment->step != ARO_STEP_IDLE || aro_recycle_holds(segment))
         return false;
-    aro_segment_map_remove(&store->map, segment->number);
+    segment->removal = aro_segment_map_remove(&store->map, segment->number);
     segment->state = ARO_SEGMENT_RETIRING;
     segment->step = ARO_STEP_GRACE;
     segment->grace_ticket = aro_qsbr_start(store->qsbr);
     return true;
 }
 
+/* It has looked, since this removal, for files of segments that are gone. */
+static bool has_let_go(const struct aro_reader_slot *reader, uint32_t removal)
+{
+    uint32_t let_go;
+
+    if (!atomic_load_explicit(&reader->holds_files, memory_order_acquire))
+        return true;
+    let_go = atomic_load_explicit(&reader->let_go, memory_order_acquire);
+    return (int32_t)(let_go - removal) >= 0;
+}
+
 /*
  * May the descriptor go? Once every reader was quiescent, none can prepare a read of it any more;
  * what was prepared before must also have reached the kernel, which then holds the file itself.
+ * And no ring may keep the file: its space is counted as free once it is deleted.
  */
 static bool readers_are_done(struct aro_segment *segment)
 {
@@ -236,7 +249,8 @@ static bool readers_are_done(struct aro_segment *segment)
     }
     for (unsigned i = 0; i < ARO_STORE_READERS_MAX; i++)
         if (atomic_load_explicit(&store->reader[i].submitted, memory_order_acquire) <
-            segment->reader_reads[i])
+                segment->reader_reads[i] ||
+            !has_let_go(&store->reader[i], segment->removal))
             return false;
     return true;
 }

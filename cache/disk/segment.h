@@ -78,6 +78,7 @@ struct aro_segment {
     struct aro_records batch;
     uint64_t grace_ticket;
     bool grace_passed;
+    uint32_t removal;                             /* which of the map's it was */
     uint64_t reader_reads[ARO_STORE_READERS_MAX]; /* reads queued when the grace period ended */
     char data_name[24];
     char table_name[24];
@@ -137,6 +138,7 @@ bool aro_segment_retire(struct aro_segment *segment);
  */
 struct aro_segment_map {
     uint32_t slots;
+    _Atomic uint32_t removals; /* so far, modulo 2^32; readers look for what they hold then */
     struct aro_segment_map_slot {
         _Atomic uint32_t number; /* 0: none */
         _Atomic int fd;
@@ -146,7 +148,8 @@ struct aro_segment_map {
 
 int aro_segment_map_init(struct aro_segment_map *map, uint32_t segments_max); /* 0 or -ENOMEM */
 void aro_segment_map_add(struct aro_segment_map *map, struct aro_segment *segment);
-void aro_segment_map_remove(struct aro_segment_map *map, uint32_t number);
+/* Returns which removal it was: for readers that hold files (cache/disk/file_table.h). */
+uint32_t aro_segment_map_remove(struct aro_segment_map *map, uint32_t number);
 bool aro_segment_map_taken(const struct aro_segment_map *map, uint32_t number);
 
 /* Writer. NULL: gone or retiring. */

@@ -122,6 +122,8 @@ struct aro_reader_slot {
     alignas(64) _Atomic bool taken;
     _Atomic uint64_t queued;    /* reads prepared so far */
     _Atomic uint64_t submitted; /* of those, handed to the kernel */
+    _Atomic bool holds_files;   /* its ring has a table of them */
+    _Atomic uint32_t let_go;    /* removals of the map after which that holds none of theirs */
 };
 
 struct aro_store {

@@ -20,6 +20,7 @@ struct aro_uring {
     unsigned depth;
     unsigned in_flight;
     bool deferred;
+    bool polled;
     uint64_t enters;
     uintptr_t base; /* registered memory, in pieces of PIECE_BYTES */
     size_t base_bytes;
@@ -122,7 +123,25 @@ struct aro_uring *aro_uring_create_lcore(unsigned depth)
     return ring;
 }
 
-/* Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. */
+struct aro_uring *aro_uring_create_polled(unsigned depth)
+{
+    static const unsigned best_first[] = {
+        IORING_SETUP_IOPOLL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+        IORING_SETUP_IOPOLL,
+    };
+    struct aro_uring *ring = create(depth, best_first, 2, false);
+
+    if (ring != NULL && ring->threads == NULL) {
+        ring->polled = true;
+        workers_elsewhere(ring);
+    }
+    return ring;
+}
+
+/*
+ * Nothing may write into memory of ours after this ring is gone: cancel, then wait for all. Polled
+ * reads cannot be cancelled.
+ */
 void aro_uring_destroy(struct aro_uring *ring)
 {
     struct io_uring_sqe *sqe;
@@ -135,7 +154,7 @@ void aro_uring_destroy(struct aro_uring *ring)
         return;
     }
     aro_uring_submit(ring);
-    sqe = ring->in_flight == 0 ? NULL : io_uring_get_sqe(&ring->ring);
+    sqe = ring->in_flight == 0 || ring->polled ? NULL : io_uring_get_sqe(&ring->ring);
     if (sqe != NULL) {
         io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         io_uring_sqe_set_data(sqe, NULL);
@@ -207,11 +226,22 @@ static int piece_of(const struct aro_uring *ring, const void *buffer, uint32_t l
     return from / PIECE_BYTES == last / PIECE_BYTES ? (int)(from / PIECE_BYTES) : -1;
 }
 
+static void read_prepare(const struct aro_uring *ring, struct io_uring_sqe *sqe, struct aro_io *io,
+                         int file, void *buffer, uint32_t len_bytes, uint64_t offset_bytes)
+{
+    int piece = piece_of(ring, buffer, len_bytes);
+
+    if (piece >= 0)
+        io_uring_prep_read_fixed(sqe, file, buffer, len_bytes, offset_bytes, piece);
+    else
+        io_uring_prep_read(sqe, file, buffer, len_bytes, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+}
+
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
                    uint32_t len_bytes, uint64_t offset_bytes)
 {
     struct io_uring_sqe *sqe = take(ring);
-    int piece = piece_of(ring, buffer, len_bytes);
 
     if (ring->threads != NULL)
         return by_threads(ring, io,
@@ -222,11 +252,19 @@ int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buff
                                                   .offset_bytes = offset_bytes});
     if (sqe == NULL)
         return -EAGAIN;
-    if (piece >= 0)
-        io_uring_prep_read_fixed(sqe, fd, buffer, len_bytes, offset_bytes, piece);
-    else
-        io_uring_prep_read(sqe, fd, buffer, len_bytes, offset_bytes);
-    io_uring_sqe_set_data(sqe, io);
+    read_prepare(ring, sqe, io, fd, buffer, len_bytes, offset_bytes);
+    return 0;
+}
+
+int aro_uring_read_slot(struct aro_uring *ring, struct aro_io *io, unsigned slot, void *buffer,
+                        uint32_t len_bytes, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (sqe == NULL)
+        return -EAGAIN;
+    read_prepare(ring, sqe, io, (int)slot, buffer, len_bytes, offset_bytes);
+    sqe->flags |= IOSQE_FIXED_FILE;
     return 0;
 }
 
@@ -360,10 +398,22 @@ int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes)
     return 0;
 }
 
+int aro_uring_files_make(struct aro_uring *ring, unsigned slots)
+{
+    return ring->threads != NULL ? -ENOSYS : io_uring_register_files_sparse(&ring->ring, slots);
+}
+
+int aro_uring_file_set(struct aro_uring *ring, unsigned slot, int fd)
+{
+    int result = io_uring_register_files_update(&ring->ring, slot, &fd, 1);
+
+    return result < 0 ? result : 0;
+}
+
 static bool kernel_holds_completions(const struct aro_uring *ring)
 {
     return ring->in_flight > 0 &&
-           (IO_URING_READ_ONCE(*ring->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0;
+           (ring->polled || (IO_URING_READ_ONCE(*ring->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0);
 }
 
 int aro_uring_submit(struct aro_uring *ring)

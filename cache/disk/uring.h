@@ -40,6 +40,11 @@ void aro_uring_choose_threads(void);
  */
 struct aro_uring *aro_uring_create(unsigned depth);
 struct aro_uring *aro_uring_create_lcore(unsigned depth);
+/*
+ * As _lcore, for direct reads of files that may be polled (cache/disk/polling.h) and for nothing
+ * else: completions appear when the owner submits, which enters the kernel while any are awaited.
+ */
+struct aro_uring *aro_uring_create_polled(unsigned depth);
 /* Takes NULL. Cancels what is in flight and waits for it; its callbacks run (-ECANCELED). */
 void aro_uring_destroy(struct aro_uring *ring);
 
@@ -59,6 +64,9 @@ uint64_t aro_uring_enters(const struct aro_uring *ring); /* system calls to subm
 /* Queue one operation: 0, or -EAGAIN when depth is reached. */
 int aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
                    uint32_t len_bytes, uint64_t offset_bytes);
+/* The same; slot of the ring's table of files instead of a descriptor. */
+int aro_uring_read_slot(struct aro_uring *ring, struct aro_io *io, unsigned slot, void *buffer,
+                        uint32_t len_bytes, uint64_t offset_bytes);
 int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                     uint32_t len_bytes, uint64_t offset_bytes);
 int aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
@@ -77,6 +85,14 @@ int aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd, uint64
  * 1 GiB limit asks). 0 or -errno (then reads still work, without registration).
  */
 int aro_uring_register(struct aro_uring *ring, void *base, size_t len_bytes);
+
+/*
+ * A table of slots for files, all empty; the ring holds what is put there until it is taken out or
+ * the ring ends. 0 or -errno (no such tables in this kernel; by threads).
+ */
+int aro_uring_files_make(struct aro_uring *ring, unsigned slots);
+/* fd: -1 empties the slot, which no queued operation may name. A system call. 0 or -errno. */
+int aro_uring_file_set(struct aro_uring *ring, unsigned slot, int fd);
 
 /*
  * Hands queued operations to the kernel, and lets it deliver what it holds back for us (the TASKRUN

@@ -42,11 +42,14 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
                 number(recovery, "segments_done"), number(recovery, "segments"),
                 number(recovery, "chunks"), (double)number(recovery, "elapsed_us") / 1e6);
     if (json_is_object(store))
-        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s\n",
+        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s%s%s\n",
                 aro_bytes_human(number(store, "used_bytes"), a),
                 aro_bytes_human(number(store, "size_bytes"), b), text(store, "path"),
                 number(store, "chunks"), number(store, "objects"), text(store, "io"),
-                flag(store, "writable") ? "" : ", TAKES NO WRITES");
+                flag(store, "polled")                 ? ", polled"
+                : text(store, "poll_refused")[0] != 0 ? ", not polled: "
+                                                      : "",
+                text(store, "poll_refused"), flag(store, "writable") ? "" : ", TAKES NO WRITES");
     else
         fputs("store   none: memory only\n", out);
     json_array_foreach(json_object_get(r, "ports"), i, at) fprintf(
@@ -164,9 +167,10 @@ static void lcores(const json_t *r, const struct aro_style *style, FILE *out)
         aro_table_add(table, "%llu", number(counters, "requests"));
         aro_table_add(table, "%llu", number(counters, "answered"));
         aro_table_add(table, "%s",
-                      !flag(at, "disk_ring")      ? "none"
-                      : flag(at, "fixed_buffers") ? "io_uring, registered memory"
-                                                  : "io_uring");
+                      !flag(at, "disk_ring")       ? "none"
+                      : !flag(at, "fixed_buffers") ? "io_uring"
+                      : !flag(at, "fixed_files")   ? "io_uring, registered memory"
+                                                   : "io_uring, registered memory and files");
     }
     aro_table_print(table, style->bold, out);
 }

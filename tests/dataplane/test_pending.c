@@ -18,6 +18,19 @@ static void eal_up(void)
     rig_eal_start(192);
 }
 
+static bool disk_stands; /* it takes reads and does not answer */
+
+unsigned __real_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max);
+unsigned __wrap_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max);
+
+unsigned __wrap_aro_disk_reap_burst(struct aro_disk_reader *reader, struct aro_disk_done done[],
+                                    unsigned max)
+{
+    return disk_stands ? 0 : __real_aro_disk_reap_burst(reader, done, max);
+}
+
 TestSuite(pending, .init = eal_up, .timeout = 60);
 
 /* Lets the keeper stock the lcores, as the control thread does. */
@@ -168,6 +181,49 @@ Test(pending, a_waiter_whose_reader_stalls_is_told_to_come_back)
     rig_destroy(rig);
 }
 
+Test(pending, a_disk_that_stands_still_costs_its_waiters_a_deadline_and_hits_nothing)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, short_deadline);
+    const struct aro_counters *c = &rig->lcore->counters;
+    struct aro_id here = rig_chunk(rig, CHUNK, 7);
+    unsigned count[256] = {0};
+    uint8_t *bytes = calloc(1, CHUNK), tier = 9;
+
+    keep(rig);
+    rig_validate(rig);
+    disk_stands = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        rig_get(rig, &id, SLICE, 0, 1, i);
+        collect(rig, 1, count, bytes, &tier);
+        cr_assert_eq(count[ARO_MSG_STATUS], i);
+        cr_assert_eq(c->pending_expired, i);
+        cr_assert_eq(c->disk_reads, 1u, "who asks again joins the read");
+        rig_get(rig, &here, SLICE, 0, 1, 10);
+        collect(rig, 1, count, bytes, &tier);
+        cr_assert_eq(count[ARO_MSG_DATA], i);
+        keep(rig);
+    }
+    cr_assert_eq(rig->lcore->pending.free_reads, rig->lcore->pending.reads_max - 1);
+    cr_assert_eq(rig->lcore->pending.waiting, 0u);
+    cr_assert_eq(aro_entry_state(rig->lcore->pending.read[0].entry), ARO_ENTRY_READING,
+                 "the disk still writes into its memory");
+    disk_stands = false;
+    for (unsigned turn = 0;
+         turn < PATIENCE_TURNS && rig->lcore->pending.free_reads < rig->lcore->pending.reads_max;
+         turn++)
+        rig_turn(rig, 1);
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 20);
+    collect(rig, SLICES, count, bytes, &tier);
+    cr_assert_eq(tier, ARO_TIER_MEMORY, "what came late was not read in vain");
+    cr_assert(bytes_are_right(bytes, CHUNK));
+    cr_assert_eq(c->disk_reads, 1u);
+    rig_turn(rig, 4);
+    rig_check_balance(rig);
+    free(bytes);
+    rig_destroy(rig);
+}
+
 /* Flips one payload byte of every data file of the store. */
 static void damage(const struct rig *rig)
 {
@@ -282,6 +338,91 @@ Test(pending, a_flood_of_misses_is_shed_not_queued_without_bound)
     rig_turn(rig, 4);
     rig_check_balance(rig);
     free(bytes);
+    rig_destroy(rig);
+}
+
+/* Asks for ids[from, to), as the source at hand; answers are thrown away. */
+static void flood(struct rig *rig, const struct aro_id ids[], unsigned from, unsigned to)
+{
+    struct rig_frame frame;
+
+    while (rig_take(rig, &frame))
+        continue;
+    rig_validate(rig);
+    for (unsigned i = from; i < to; i++)
+        rig_get(rig, &ids[i], SLICE, 0, 1, i);
+    rig_turn(rig, 2);
+    while (rig_take(rig, &frame))
+        continue;
+}
+
+static void reads_end(struct rig *rig)
+{
+    const struct aro_pending *pending = &rig->lcore->pending;
+
+    disk_stands = false;
+    for (unsigned turn = 0; turn < PATIENCE_TURNS && pending->free_reads < pending->reads_max;
+         turn++)
+        rig_turn(rig, 1);
+    cr_assert_eq(pending->free_reads, pending->reads_max);
+    keep(rig);
+}
+
+Test(pending, one_source_cannot_have_all_reads)
+{
+    struct rig *rig = rig_create_store(few_reads);
+    const struct aro_counters *c = &rig->lcore->counters;
+    struct aro_id id[96];
+    uint64_t before;
+
+    for (unsigned i = 0; i < 96; i++)
+        id[i] = rig_stored_chunk(rig, 5000 + i, i);
+    for (unsigned i = 0; i < 8; i++) { /* demand makes stock */
+        reads_end(rig);
+        flood(rig, id, 32 + 8 * i, 40 + 8 * i);
+    }
+    reads_end(rig);
+    disk_stands = true;
+    before = c->misses_disk;
+    flood(rig, id, 0, 16);
+    cr_assert_eq(c->misses_disk, before + 6, "of 8, not %u", (unsigned)(c->misses_disk - before));
+    rig->family = 6;
+    flood(rig, id, 16, 20);
+    cr_assert_eq(c->misses_disk, before + 7, "another source has room for its first");
+    reads_end(rig);
+    disk_stands = true;
+    rig->family = 4;
+    flood(rig, id, 20, 30);
+    cr_assert_eq(c->misses_disk, before + 7 + 6, "what ended is forgotten");
+    cr_assert_gt(c->misses_over_share, 10u + 3u);
+    reads_end(rig);
+    rig_destroy(rig);
+}
+
+Test(pending, one_source_cannot_have_all_places_to_wait)
+{
+    struct aro_id id;
+    struct rig *rig = rig_with_chunk(CHUNK, &id, NULL);
+    const struct aro_pending *pending = &rig->lcore->pending;
+    struct aro_id same[100];
+
+    for (unsigned i = 0; i < 100; i++)
+        same[i] = id;
+    disk_stands = true;
+    flood(rig, same, 0, 30);
+    flood(rig, same, 30, 60);
+    flood(rig, same, 60, 90);
+    cr_assert_eq(pending->waiting, 48u, "of 64");
+    rig->family = 6;
+    flood(rig, same, 90, 100);
+    cr_assert_eq(pending->waiting, 52u, "a sixteenth is always another's");
+    cr_assert_eq(rig->lcore->counters.misses_over_share, 42u + 6u);
+    disk_stands = false;
+    for (unsigned turn = 0; turn < PATIENCE_TURNS && pending->waiting > 0; turn++)
+        rig_turn(rig, 1);
+    for (unsigned i = 0; i < ARO_SHARE_CELLS; i++)
+        cr_assert_eq(pending->waiter_shares.held[i] + pending->read_shares.held[i], 0u);
+    rig_turn(rig, 100);
     rig_destroy(rig);
 }
 

@@ -30,10 +30,10 @@ class Disk(unittest.TestCase):
         namespace.wire()
         self.addCleanup(subprocess.run, ["ip", "link", "del", "va0"], check=True)
 
-    def node(self, program=AROCACHED, io="auto"):
+    def node(self, program=AROCACHED, io="auto", poll="auto"):
         node = Node(program, PROFILES, self.folder,
                     'cache { memory = "16MiB" }\nhttp { listen = "" }\nlimits { ceiling = 0 ceiling_net = 0 }\n'
-                    f'store "main" {{ path = "{self.folder}/store" size = "256MiB" io = {io} }}\n'
+                    f'store "main" {{ path = "{self.folder}/store" size = "256MiB" io = {io} poll = {poll} }}\n'
                     f'port "p0" {{ device = "{namespace.WIRE}" addresses = {{"10.9.0.1/24"}} }}\n')
         self.addCleanup(node.destroy)
         return node
@@ -76,6 +76,20 @@ class Disk(unittest.TestCase):
         self.assertEqual((store["io"], store["io_refused"]), ("io_uring", None))
         self.assertIn("by io_uring", said)
         self.assertNotIn("io-uring-refused", log)
+
+    def test_a_device_that_cannot_be_polled_is_said_and_read_all_the_same(self):
+        device = os.stat(self.folder).st_dev
+        at = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
+        polls = [name for name in (f"{at}/queue/io_poll", f"{at}/../queue/io_poll") if os.path.exists(name)]
+        with open(polls[0] if polls else os.devnull, encoding="ascii") as file:
+            if file.read().strip() == "1":
+                self.skipTest("this device has poll queues")
+        store, said, log = self.round_trip(poll="on")
+        why = "no poll queues" if polls else "no block device"
+        self.assertFalse(store["polled"])
+        self.assertIn(why, store["poll_refused"])
+        self.assertRegex(log, f'disk-not-polled why=".*{why}')
+        self.assertIn("not polled: ", said)
 
     def test_by_threads_because_the_operator_says_so(self):
         store, said, log = self.round_trip(io="threads")

@@ -7,8 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cache/base/sha256.h"
@@ -52,6 +55,8 @@ void fixture_end(struct fixture *f)
 {
     fixture_close(f);
     aro_uring_destroy(f->ring);
+    if (f->mounted)
+        umount2(f->dir, MNT_DETACH);
     remove_tree(f->dir);
 }
 
@@ -220,6 +225,24 @@ int fixture_check(struct fixture *f, uint32_t n, uint32_t len_bytes)
     }
     aro_disk_reader_destroy(reader);
     return found;
+}
+
+bool fixture_mount(struct fixture *f, uint64_t size_bytes)
+{
+    char size[32];
+
+    snprintf(size, sizeof(size), "size=%llu", (unsigned long long)size_bytes);
+    f->mounted = unshare(CLONE_NEWNS) == 0 && mount("", "/", NULL, MS_REC | MS_PRIVATE, "") == 0 &&
+                 mount("aro", f->dir, "tmpfs", 0, size) == 0;
+    return f->mounted;
+}
+
+uint64_t fixture_mount_used(const struct fixture *f)
+{
+    struct statvfs status;
+
+    cr_assert_eq(statvfs(f->dir, &status), 0);
+    return (status.f_blocks - status.f_bfree) * status.f_frsize;
 }
 
 static void path_of(const struct fixture *f, const char *name, char path[512])

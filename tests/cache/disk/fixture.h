@@ -15,6 +15,7 @@ struct fixture {
     struct aro_uring *ring;
     struct aro_store *store;
     struct aro_error error;
+    bool mounted;
     void (*each)(struct fixture *f); /* NULL, or called after each turn of the ring */
 };
 
@@ -54,6 +55,13 @@ void fixture_settle(struct fixture *f);
  * checksum and, if that agrees, with the true bytes (asserted). 1: found and right; 0: not found.
  */
 int fixture_check(struct fixture *f, uint32_t n, uint32_t len_bytes);
+
+/*
+ * An empty file system (tmpfs) of its own over the store's directory, until fixture_end; no store
+ * is open. False: this user may not mount.
+ */
+bool fixture_mount(struct fixture *f, uint64_t size_bytes);
+uint64_t fixture_mount_used(const struct fixture *f); /* bytes that its file system lacks */
 
 /* File helpers; name is relative to the store. */
 uint64_t fixture_file_size(const struct fixture *f, const char *name);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "cache/disk/uring.h"
 #include "tests/cache/disk/fixture.h"
 
 enum { CHUNKS = 40, LEN = 70000, SLOT = 73728, DEPTH = 16 };
@@ -16,7 +17,8 @@ static struct aro_disk_reader *reader;
 
 static void begin(void)
 {
-    struct aro_disk_reader_config config = {.depth = DEPTH, .region_bytes = CHUNKS * SLOT};
+    struct aro_disk_reader_config config = {
+        .depth = DEPTH, .region_bytes = CHUNKS * SLOT, .files = true};
 
     fixture_begin(&f);
     cr_assert(fixture_open(&f), "%s", f.error.text);
@@ -53,6 +55,7 @@ Test(reader, many_reads_at_once_each_land_in_their_own_memory)
     struct aro_disk_reader_stats stats;
     uint32_t next = 0, finished = 0;
     struct aro_id id;
+    int refused;
 
     while (finished < CHUNKS) {
         struct aro_disk_done done[8];
@@ -77,6 +80,8 @@ Test(reader, many_reads_at_once_each_land_in_their_own_memory)
     cr_assert_eq(stats.reads, (uint64_t)CHUNKS);
     cr_assert_eq(stats.read_bytes, (uint64_t)CHUNKS * SLOT);
     cr_assert_eq(stats.failures, 0u);
+    if (!aro_uring_is_threads(f.ring, &refused))
+        cr_assert(stats.fixed_buffers && stats.fixed_files);
 }
 
 Test(reader, depth_is_a_limit)
@@ -87,6 +92,22 @@ Test(reader, depth_is_a_limit)
         cr_assert_eq(aro_disk_read(reader, &place, region + i * SLOT, i), 0);
     cr_assert_eq(aro_disk_read(reader, &place, region + DEPTH * SLOT, 99), -EAGAIN);
     cr_assert_eq(aro_disk_in_flight(reader), (unsigned)DEPTH);
+}
+
+/* While a burst is still being prepared the device works on its beginning. */
+Test(reader, a_burst_is_handed_over_in_pieces)
+{
+    struct aro_disk_reader_stats stats;
+    struct aro_place place = place_of(0);
+    int refused;
+
+    if (aro_uring_is_threads(f.ring, &refused))
+        cr_skip_test("threads need no system call");
+    for (unsigned i = 0; i < DEPTH; i++) {
+        aro_disk_reader_stats(reader, &stats);
+        cr_assert_eq(stats.enters, i / 4, "before read %u", i);
+        cr_assert_eq(aro_disk_read(reader, &place, region + i * SLOT, i), 0);
+    }
 }
 
 Test(reader, destroying_waits_for_reads_in_flight)

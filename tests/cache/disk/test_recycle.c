@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "cache/disk/reader.h"
 #include "tests/cache/disk/faults.h"
 
 enum { LEN = 60000, MANY = 400, PER_SEGMENT = 34 };
@@ -90,6 +91,42 @@ Test(recycle, a_full_store_goes_on_and_the_oldest_goes)
     cr_assert_eq(fixture_stats(&f).rejected, 0u);
     fixture_reopen(&f);
     cr_assert_eq(found(MANY - 2 * PER_SEGMENT, MANY), 2u * PER_SEGMENT);
+}
+
+static struct aro_disk_reader *reader;
+
+/* An lcore's turn: it read something of the segment that was filled last. */
+static void reader_turn(struct fixture *fixture)
+{
+    static _Alignas(4096) uint8_t buffer[1 << 16];
+    struct aro_disk_done done;
+    struct aro_place place;
+
+    look(fixture);
+    for (uint32_t n = MANY; n-- > 0;)
+        if (aro_store_find(fixture->store, &ids[n], 0, &place) == 0) {
+            (void)aro_disk_read(reader, &place, buffer, n);
+            break;
+        }
+    aro_disk_submit(reader);
+    (void)aro_disk_reap_burst(reader, &done, 1);
+}
+
+Test(recycle, a_disk_with_no_room_to_spare_is_enough_while_a_reader_registers_its_files)
+{
+    struct aro_disk_reader_config config = {.depth = 64, .files = true};
+
+    fixture_close(&f);
+    if (!fixture_mount(&f, f.config.size_bytes + (256 << 10)))
+        cr_skip_test("this user may not mount");
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    config.store = f.store;
+    reader = aro_disk_reader_create(&config);
+    f.each = reader_turn;
+    append(0, MANY);
+    cr_assert_gt(fixture_stats(&f).recycled, 5u);
+    aro_disk_reader_destroy(reader);
+    f.each = look;
 }
 
 Test(recycle, what_must_stay_is_carried_over_again_and_again)

@@ -152,6 +152,55 @@ Test(remove, a_segment_stays_while_a_reader_may_hold_a_place_in_it)
     aro_disk_reader_destroy(reader);
 }
 
+static void read_one(struct aro_disk_reader *reader, uint32_t n)
+{
+    struct aro_id id = fixture_id(n, BIG);
+    struct aro_disk_done done;
+    struct aro_place place;
+
+    cr_assert_eq(aro_store_find(f.store, &id, 0, &place), 0);
+    cr_assert_eq(aro_disk_read(reader, &place, buffer, n), 0);
+    do {
+        aro_disk_submit(reader);
+    } while (aro_disk_reap_burst(reader, &done, 1) == 0);
+    cr_assert_eq(done.result, 0);
+    cr_assert_eq(memcmp(buffer, fixture_chunk(n, BIG, &id), BIG), 0);
+}
+
+Test(remove, a_reader_that_registered_a_file_lets_go_of_it_before_it_is_deleted)
+{
+    struct aro_disk_reader_config config = {.depth = 8, .files = true};
+    struct aro_disk_reader_stats stats;
+    struct aro_disk_reader *reader;
+    uint64_t full;
+
+    fixture_close(&f);
+    if (!fixture_mount(&f, 64 << 20))
+        cr_skip_test("this user may not mount");
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    config.store = f.store;
+    reader = aro_disk_reader_create(&config);
+    fill_segment(0);
+    fill_segment(10);
+    fill_segment(20);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    read_one(reader, 0);
+    read_one(reader, 10);
+    full = fixture_mount_used(&f);
+    remove_segment(0);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    aro_disk_reader_stats(reader, &stats);
+    if (stats.fixed_files)
+        cr_assert(file_exists("seg-00000001.data"), "the reader's ring holds the file");
+    aro_disk_submit(reader);
+    fixture_settle(&f);
+    cr_assert_not(file_exists("seg-00000001.data"));
+    cr_assert_leq(fixture_mount_used(&f), full - f.config.segment_bytes);
+    read_one(reader, 10);
+    aro_disk_reader_destroy(reader);
+}
+
 Test(remove, debris_of_a_half_removed_segment_goes_at_the_next_start)
 {
     char path[512];
