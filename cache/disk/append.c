@@ -188,7 +188,7 @@ static int start_write(struct aro_store *store, struct aro_store_op *op)
 {
     struct aro_segment *segment = store->active;
     uint32_t blocks = aro_blocks(op->place.len_bytes);
-    uint64_t offset = (uint64_t)segment->next_block * ARO_BLOCK_BYTES;
+    uint64_t offset = aro_segment_data_at(segment, segment->next_block);
     int error;
 
     op->io.done = write_done;

@@ -17,11 +17,7 @@
  */
 #include "cache/disk/state.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "cache/disk/record.h"
 
@@ -158,7 +154,7 @@ void aro_budget_look_at_disk(struct aro_store *store)
 
     store->disk_look_ms = aro_store_now_ms();
     store->disk_bytes = UINT64_MAX;
-    if (store->judge != NULL && fstatvfs(store->dir_fd, &system) == 0)
+    if (store->judge != NULL && fstatvfs(store->volume_fd, &system) == 0)
         store->disk_bytes = (uint64_t)system.f_bavail * system.f_frsize;
 }
 
@@ -174,30 +170,22 @@ uint64_t aro_store_payload_bytes_max(const struct aro_store *store)
 
 /* ---- start ---- */
 
-/* A file of a segment that was set aside. */
-static void count_if_left(struct aro_store *store, const char *name)
+/* A part of a segment that was set aside. */
+static int count_if_left(void *arg, const struct aro_part *part)
 {
-    struct stat status;
-    uint32_t number;
-    bool is_data;
+    struct aro_store *store = arg;
 
-    if (aro_segment_parse_name(name, &number, &is_data) &&
-        aro_segment_map_find(&store->map, number) == NULL &&
-        fstatat(store->dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-        store->bytes_left += whole_blocks((uint64_t)status.st_size);
+    if (aro_segment_map_find(&store->map, part->number) == NULL)
+        store->bytes_left += whole_blocks(part->bytes);
+    return 0;
 }
 
 int aro_budget_open(struct aro_store *store)
 {
-    int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
+    int error = store->volume->list(store, count_if_left, store);
 
-    if (dir == NULL)
-        return -errno;
-    while ((entry = readdir(dir)) != NULL)
-        count_if_left(store, entry->d_name);
-    closedir(dir);
+    if (error != 0)
+        return error;
     for (struct aro_segment *segment = store->segments; segment != NULL; segment = segment->next)
         aro_budget_recount(segment);
     aro_budget_look_at_disk(store);

@@ -111,7 +111,7 @@ static void write_start(struct aro_carrier *carrier)
     }
     carrier->io.done = write_done;
     if (aro_uring_write(store->ring, &carrier->io, active->data_fd, carrier->buffer,
-                        bytes_of(chunk), (uint64_t)active->next_block * ARO_BLOCK_BYTES) != 0)
+                        bytes_of(chunk), aro_segment_data_at(active, active->next_block)) != 0)
         return;
     carrier->segment = active;
     carrier->place = (struct aro_place){
@@ -143,7 +143,8 @@ static void read_start(struct aro_carrier *carrier)
     carrier->io.done = read_done;
     carrier->queued =
         aro_uring_read(store->ring, &carrier->io, store->recycle.segment->data_fd, carrier->buffer,
-                       bytes_of(chunk), (uint64_t)chunk->block * ARO_BLOCK_BYTES) == 0;
+                       bytes_of(chunk),
+                       aro_segment_data_at(store->recycle.segment, chunk->block)) == 0;
 }
 
 /* The next chunk that is to be copied, if there is one. */

@@ -154,8 +154,9 @@ static bool payload_read(struct aro_check *check)
     if (segment == NULL)
         return true;
     slot->item = check->next;
-    slot->used = aro_uring_read(store->ring, &slot->io, segment->data_fd, slot->buffer,
-                                padded_bytes(slot), (uint64_t)place->block * ARO_BLOCK_BYTES) == 0;
+    slot->used =
+        aro_uring_read(store->ring, &slot->io, segment->data_fd, slot->buffer, padded_bytes(slot),
+                       aro_segment_data_at(segment, place->block)) == 0;
     check->has_next = !slot->used;
     return slot->used;
 }

@@ -68,7 +68,6 @@ void aro_segment_commit(struct aro_segment *segment)
 {
     struct aro_records empty = segment->batch;
     struct aro_record *commit;
-    uint64_t uuid_hash = segment->store->uuid_hash;
     bool payloads = false;
 
     segment->batch = segment->pending;
@@ -77,7 +76,7 @@ void aro_segment_commit(struct aro_segment *segment)
     *commit = aro_record_make(ARO_RECORD_COMMIT, segment->number, NULL, NULL);
     for (size_t i = 0; i < segment->batch.count; i++) {
         payloads |= segment->batch.record[i].type == ARO_RECORD_CHUNK;
-        aro_record_seal(&segment->batch.record[i], uuid_hash, segment->number,
+        aro_record_seal(&segment->batch.record[i], segment->seed, segment->number,
                         segment->records + (uint32_t)i);
     }
     segment->step = payloads ? ARO_STEP_DATA_SYNC : ARO_STEP_TABLE_WRITE;

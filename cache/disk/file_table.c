@@ -65,7 +65,10 @@ int aro_file_table_slot(struct aro_file_table *table, uint32_t segment, int fd)
 
 static void slot_sweep(struct aro_file_table *table, uint32_t slot)
 {
-    if (table->number[slot] == 0 || aro_segment_map_fd(table->map, table->number[slot]) >= 0)
+    uint64_t base_bytes;
+
+    if (table->number[slot] == 0 ||
+        aro_segment_map_fd(table->map, table->number[slot], &base_bytes) >= 0)
         return;
     aro_uring_file_set(table->ring, slot, -1);
     table->number[slot] = 0;

@@ -44,7 +44,7 @@ static int view_load(struct aro_table_view *view, const struct aro_segment *segm
         return -ENOMEM;
     view->record = record;
     view->segment = 0;
-    got = pread(segment->table_fd, record, bytes, 0);
+    got = pread(segment->table_fd, record, bytes, (off_t)aro_segment_table_at(segment, 0));
     if (got != (ssize_t)bytes)
         return got < 0 ? -errno : -EIO;
     view->segment = segment->number;
@@ -73,7 +73,7 @@ int aro_place_owner(struct aro_store *store, const struct aro_place *place, stru
         if (record == NULL) /* asked for what was there: the table has lost it */
             return -EBADMSG;
         store->view.hint = (uint32_t)(record - store->view.record);
-        if (!aro_record_valid(record, store->uuid_hash, segment->number, store->view.hint))
+        if (!aro_record_valid(record, segment->seed, segment->number, store->view.hint))
             return -EBADMSG;
     }
     *ret = aro_id_load(record->id);

@@ -7,19 +7,12 @@
 #include "cache/disk/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache/disk/record.h"
 
-#define LOG_NAME     "objects.log"
-#define LOG_NAME_NEW "objects.log.new"
-
 enum {
-    MODE = 0640,
     HISTORY_MIN = 1024, /* records that say nothing any more before the file is replaced */
 };
 
@@ -55,11 +48,10 @@ static void decode(const struct aro_object_record *record, struct aro_object *ob
     object->label[sizeof(object->label) - 1] = '\0';
 }
 
-static uint64_t check_of(const struct aro_store *store, const struct aro_object_record *record,
-                         uint32_t number)
+static uint64_t check_of(uint64_t seed, const struct aro_object_record *record, uint32_t number)
 {
     return aro_hash_bytes(record, offsetof(struct aro_object_record, check),
-                          aro_record_seed(store->uuid_hash, 0, number));
+                          aro_record_seed(seed, 0, number));
 }
 
 /* ---- start ---- */
@@ -69,7 +61,7 @@ static int replay(struct aro_store *store, const struct aro_object_record *recor
 {
     struct aro_object object;
 
-    if (aro_load_le64(record->check) != check_of(store, record, number)) {
+    if (aro_load_le64(record->check) != check_of(store->log.seed, record, number)) {
         store->stats.recovered_torn++;
         return 0;
     }
@@ -94,60 +86,37 @@ static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_
 }
 
 /* Reads, replays, cuts what follows the last good record; makes sure that all of it stays. */
-static int load(struct aro_store *store)
+static int load(struct aro_store *store, uint64_t file_bytes)
 {
-    struct stat status;
-    uint8_t *bytes;
+    uint8_t *bytes = malloc(file_bytes + 1);
     int error = 0;
 
-    if (fstat(store->log.fd, &status) != 0)
-        return -errno;
-    bytes = malloc((size_t)status.st_size + 1);
     if (bytes == NULL)
         return -ENOMEM;
-    if (pread(store->log.fd, bytes, (size_t)status.st_size, 0) != status.st_size)
+    if (pread(store->log.fd, bytes, file_bytes, (off_t)store->log.base_bytes) !=
+        (ssize_t)file_bytes)
         error = -EIO;
     if (error == 0)
-        error = replay_all(store, bytes, (size_t)status.st_size);
+        error = replay_all(store, bytes, file_bytes);
     free(bytes);
-    if (store->read_only)
-        return error;
-    if (error == 0 &&
-        ftruncate(store->log.fd, (off_t)store->log.records * ARO_OBJECT_RECORD_BYTES) != 0)
-        error = -errno;
-    if (error == 0 && (fdatasync(store->log.fd) != 0 || fsync(store->dir_fd) != 0))
-        error = -errno;
+    if (error == 0 && !store->read_only)
+        error = store->volume->log_cut(store, store->log.records);
     return error;
-}
-
-/* It is older than the first segment: where there are segments, somebody took it away. */
-static int open_file(struct aro_store *store)
-{
-    int access = (store->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
-    int fd = openat(store->dir_fd, LOG_NAME, access);
-
-    if (fd >= 0 || errno != ENOENT)
-        return fd;
-    if (store->stats.recovery_segments > 0)
-        aro_recovery_lose(store, 0, 0);
-    errno = ENOENT;
-    return store->read_only ? -1 : openat(store->dir_fd, LOG_NAME, access | O_CREAT, MODE);
 }
 
 int aro_object_log_open(struct aro_store *store, struct aro_error *error)
 {
+    uint64_t bytes;
     int result;
 
     store->log.new_fd = -1;
-    if (!store->read_only)
-        unlinkat(store->dir_fd, LOG_NAME_NEW, 0);
-    store->log.fd = open_file(store);
-    result = store->log.fd < 0 ? -errno : load(store);
-    if (result == -ENOENT && store->read_only)
-        result = 0; /* a store without objects, as far as anybody can tell */
+    store->log.seed = store->log.new_seed = store->uuid_hash;
+    result = store->volume->log_open(store, &bytes);
+    if (result == 0 && store->log.fd >= 0)
+        result = load(store, bytes);
     if (result == 0)
         return 0;
-    return aro_error_set(error, ARO_E_STORE_IO, "cannot read %s of the store: %s", LOG_NAME,
+    return aro_error_set(error, ARO_E_STORE_IO, "cannot read the store's log of objects: %s",
                          strerror(-result));
 }
 
@@ -171,10 +140,11 @@ static bool wants_replacement(const struct aro_store *store)
 static void put_record(struct aro_store *store, const struct aro_object *object,
                        enum aro_object_record_type type, uint32_t number)
 {
+    uint64_t seed = store->log.new_fd >= 0 ? store->log.new_seed : store->log.seed;
     struct aro_object_record record;
 
     encode(&record, object, type);
-    aro_store_le64(record.check, check_of(store, &record, number));
+    aro_store_le64(record.check, check_of(seed, &record, number));
     memcpy(store->log.buffer + store->log.buffer_bytes, &record, sizeof(record));
     store->log.buffer_bytes += sizeof(record);
 }
@@ -229,10 +199,9 @@ static int prepare(struct aro_store *store)
     log->buffer = buffer;
     log->buffer_bytes = 0;
     if (replace) {
-        log->new_fd =
-            openat(store->dir_fd, LOG_NAME_NEW, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
-        if (log->new_fd < 0)
-            return -errno;
+        int error = store->volume->log_new(store);
+        if (error != 0)
+            return error;
     }
     for (uint64_t i = 0; i < kept; i++)
         put_record(store, aro_objects_at(store->objects, i), ARO_OBJECT_ADD, number++);
@@ -255,9 +224,9 @@ int aro_object_log_write(struct aro_store *store, struct aro_io *io)
         return error == -EAGAIN ? -EIO : error;
     if (log->new_fd >= 0)
         return aro_uring_write(store->ring, io, log->new_fd, log->buffer,
-                               (uint32_t)log->buffer_bytes, 0);
+                               (uint32_t)log->buffer_bytes, log->new_base_bytes);
     return aro_uring_write(store->ring, io, log->fd, log->buffer, (uint32_t)log->buffer_bytes,
-                           (uint64_t)log->records * ARO_OBJECT_RECORD_BYTES);
+                           log->base_bytes + (uint64_t)log->records * ARO_OBJECT_RECORD_BYTES);
 }
 
 int aro_object_log_sync(struct aro_store *store, struct aro_io *io)
@@ -272,9 +241,8 @@ int aro_object_log_settle(struct aro_store *store, int result)
     bool replaced = log->new_fd >= 0;
 
     log->buffer_bytes = 0;
-    if (result == 0 && replaced &&
-        renameat(store->dir_fd, LOG_NAME_NEW, store->dir_fd, LOG_NAME) != 0)
-        result = -errno;
+    if (result == 0 && replaced)
+        result = store->volume->log_rename(store);
     if (result != 0) {
         log->broken = true;
         if (replaced)
@@ -285,6 +253,8 @@ int aro_object_log_settle(struct aro_store *store, int result)
     if (replaced) {
         close(log->fd);
         log->fd = log->new_fd;
+        log->base_bytes = log->new_base_bytes;
+        log->seed = log->new_seed;
         log->new_fd = -1;
     }
     log->records = log->records_after;

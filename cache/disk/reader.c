@@ -116,8 +116,8 @@ void aro_disk_reader_destroy(struct aro_disk_reader *reader)
 int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place, void *buffer,
                   uint64_t cookie)
 {
-    int fd = aro_segment_map_fd(&reader->store->map, place->segment);
-    const uint64_t offset_bytes = (uint64_t)place->block * ARO_BLOCK_BYTES;
+    uint64_t offset_bytes = 0;
+    int fd = aro_segment_map_fd(&reader->store->map, place->segment, &offset_bytes);
     struct read *read = reader->free;
     int slot, error;
 
@@ -127,6 +127,7 @@ int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place,
         return -EAGAIN;
     read->cookie = cookie;
     read->asked_bytes = aro_blocks(place->len_bytes) * ARO_BLOCK_BYTES;
+    offset_bytes += (uint64_t)place->block * ARO_BLOCK_BYTES;
     slot = aro_file_table_slot(&reader->files, place->segment, fd);
     error = slot >= 0 ? aro_uring_read_slot(reader->ring, &read->io, (unsigned)slot, buffer,
                                             read->asked_bytes, offset_bytes)

@@ -12,10 +12,13 @@
 #include "cache/disk/format.h"
 #include "cache/disk/store.h"
 
-/* Seed of the check of record number `number` in a file of segment (objects.log: 0). */
-static inline uint64_t aro_record_seed(uint64_t uuid_hash, uint32_t segment, uint32_t number)
+/*
+ * Seed of the check of record number `number` in the table of segment (log of objects: 0), whose
+ * own seed is the store's or differs from it by a salt.
+ */
+static inline uint64_t aro_record_seed(uint64_t seed, uint32_t segment, uint32_t number)
 {
-    return uuid_hash ^ ((uint64_t)segment << 32 | number);
+    return seed ^ ((uint64_t)segment << 32 | number);
 }
 
 /* A record for place and id, not sealed yet: its number is not known. Commits: both NULL. */
@@ -35,19 +38,19 @@ static inline struct aro_record aro_record_make(enum aro_record_type type, uint3
     return record;
 }
 
-static inline void aro_record_seal(struct aro_record *record, uint64_t uuid_hash, uint32_t segment,
+static inline void aro_record_seal(struct aro_record *record, uint64_t seed, uint32_t segment,
                                    uint32_t number)
 {
     aro_store_le64(record->check, aro_hash_bytes(record, offsetof(struct aro_record, check),
-                                                 aro_record_seed(uuid_hash, segment, number)));
+                                                 aro_record_seed(seed, segment, number)));
 }
 
-static inline bool aro_record_valid(const struct aro_record *record, uint64_t uuid_hash,
+static inline bool aro_record_valid(const struct aro_record *record, uint64_t seed,
                                     uint32_t segment, uint32_t number)
 {
-    return aro_load_le64(record->check) ==
-               aro_hash_bytes(record, offsetof(struct aro_record, check),
-                              aro_record_seed(uuid_hash, segment, number)) &&
+    return aro_load_le64(record->check) == aro_hash_bytes(record,
+                                                          offsetof(struct aro_record, check),
+                                                          aro_record_seed(seed, segment, number)) &&
            aro_load_le32(record->segment) == segment;
 }
 

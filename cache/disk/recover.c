@@ -9,11 +9,7 @@
  */
 #include "cache/disk/state.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cache/disk/scan.h"
 
@@ -57,19 +53,23 @@ static int by_number(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static int note_file(struct aro_recovery *recovery, uint32_t number, bool is_data)
+static int note_part(void *arg, const struct aro_part *part)
 {
+    struct aro_recovery *recovery = arg;
     struct found *found =
         realloc(recovery->found, (recovery->count + 1) * sizeof(*recovery->found));
 
     if (found == NULL)
         return -ENOMEM;
     recovery->found = found;
-    found[recovery->count++] = (struct found){number, .table = !is_data, .data = is_data};
+    found[recovery->count++] =
+        (struct found){part->number, .table = !part->is_data, .data = part->is_data};
+    if (!part->is_data)
+        recovery->store->stats.recovery_bytes += part->bytes;
     return 0;
 }
 
-/* One entry per file becomes one per segment. */
+/* One entry per part becomes one per segment. */
 static void merge(struct aro_recovery *recovery)
 {
     size_t kept = 0;
@@ -90,25 +90,8 @@ static void merge(struct aro_recovery *recovery)
 
 static int look_around(struct aro_recovery *recovery)
 {
-    struct aro_store *store = recovery->store;
-    int fd = openat(store->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    struct stat status;
-    int error = 0;
+    int error = recovery->store->volume->list(recovery->store, note_part, recovery);
 
-    if (dir == NULL)
-        return -errno;
-    while (error == 0 && (entry = readdir(dir)) != NULL) {
-        uint32_t number;
-        bool is_data;
-        if (!aro_segment_parse_name(entry->d_name, &number, &is_data))
-            continue;
-        error = note_file(recovery, number, is_data);
-        if (!is_data && fstatat(store->dir_fd, entry->d_name, &status, 0) == 0)
-            store->stats.recovery_bytes += (uint64_t)status.st_size;
-    }
-    closedir(dir);
     merge(recovery);
     return error;
 }
@@ -204,7 +187,7 @@ static void judge_remains(struct aro_recovery *recovery, struct aro_scan *scan)
     if (scan->live > 0)
         aro_recovery_lose(store, segment->number, 0);
     else if (!store->read_only)
-        unlinkat(store->dir_fd, segment->table_name, 0);
+        store->volume->segment_forget(segment);
     unlink_segment(recovery, segment);
 }
 

@@ -213,7 +213,7 @@ static void note_chunk(struct aro_store *store, const struct aro_record *record,
     struct aro_victim_chunk *chunk = &victim->chunk[victim->count];
 
     if (record->type != ARO_RECORD_CHUNK ||
-        !aro_record_valid(record, store->uuid_hash, victim->segment, number))
+        !aro_record_valid(record, store->recycle.segment->seed, victim->segment, number))
         return;
     *chunk = (struct aro_victim_chunk){.id = aro_id_load(record->id),
                                        .block = place.block,
@@ -236,7 +236,8 @@ static int list_chunks(struct aro_store *store)
     turn->victim.chunk = calloc(segment->live + 1, sizeof(*turn->victim.chunk));
     if (turn->victim.chunk == NULL)
         error = -ENOMEM;
-    if (error == 0 && pread(segment->table_fd, records, bytes, 0) != (ssize_t)bytes)
+    if (error == 0 && pread(segment->table_fd, records, bytes,
+                            (off_t)aro_segment_table_at(segment, 0)) != (ssize_t)bytes)
         error = -EIO;
     for (uint32_t i = 0; error == 0 && i < segment->records; i++)
         note_chunk(store, &records[i], i);

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/disk/scan.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cache/disk/reader.h"
 #include "cache/disk/record.h"
@@ -14,8 +11,7 @@ enum {
     IO_BYTES = 256 << 10,   /* of one read or write of a table */
     CHECKS_PER_TURN = 4096, /* records: about 0.15 ms */
     INSERTS_PER_TURN = 1024,
-    FETCH_AHEAD = 12,      /* inserts: their buckets come from memory meanwhile */
-    BLOCKS_MAX = 1u << 20, /* 4 GiB: what the index can name */
+    FETCH_AHEAD = 12, /* inserts: their buckets come from memory meanwhile */
 };
 
 /* ---- the one operation under way ---- */
@@ -61,41 +57,16 @@ static uint32_t at_most(uint64_t value, uint32_t limit)
 
 /* ---- begin ---- */
 
-static int open_files(struct aro_scan *scan)
-{
-    struct aro_segment *segment = scan->segment;
-    const struct aro_store *store = segment->store;
-    int access = store->read_only ? O_RDONLY : O_RDWR;
-    struct stat data, table;
-
-    segment->table_fd = openat(store->dir_fd, segment->table_name, access | O_CLOEXEC);
-    if (segment->table_fd < 0 || fstat(segment->table_fd, &table) != 0)
-        return -errno;
-    scan->file_bytes = (uint64_t)table.st_size;
-    segment->blocks = BLOCKS_MAX;
-    if (scan->alone)
-        return 0;
-    segment->data_fd = aro_segment_open_data(segment, access);
-    if (segment->data_fd < 0)
-        return segment->data_fd;
-    if (fstat(segment->data_fd, &data) != 0)
-        return -errno;
-    if ((uint64_t)data.st_size / ARO_BLOCK_BYTES > BLOCKS_MAX)
-        return -EFBIG;
-    segment->blocks = (uint32_t)((uint64_t)data.st_size / ARO_BLOCK_BYTES);
-    return 0;
-}
-
 int aro_scan_begin(struct aro_scan *scan, struct aro_segment *segment, bool alone)
 {
     int error;
 
     *scan = (struct aro_scan){.segment = segment, .alone = alone, .payload = scan->payload};
     scan->io.done = arrived;
-    error = open_files(scan);
-    scan->of = (struct aro_table_of){.uuid_hash = segment->store->uuid_hash,
-                                     .segment = segment->number,
-                                     .blocks = segment->blocks};
+    segment->seed = segment->store->uuid_hash;
+    error = segment->store->volume->segment_open(segment, alone, &scan->file_bytes);
+    scan->of = (struct aro_table_of){
+        .seed = segment->seed, .segment = segment->number, .blocks = segment->blocks};
     if (error == 0)
         error = aro_table_init(&scan->table, scan->file_bytes, segment->blocks);
     if (error == 0)
@@ -126,7 +97,8 @@ static int read_on(struct aro_scan *scan)
         error = queued(scan, aro_uring_read(scan->segment->store->ring, &scan->io,
                                             scan->segment->table_fd,
                                             (uint8_t *)scan->table.record + scan->bytes,
-                                            at_most(whole - scan->bytes, IO_BYTES), scan->bytes));
+                                            at_most(whole - scan->bytes, IO_BYTES),
+                                            scan->segment->table_base_bytes + scan->bytes));
     if (error != 0)
         return error;
     end = scan->at + at_most(scan->bytes / ARO_RECORD_BYTES - scan->at, CHECKS_PER_TURN);
@@ -157,7 +129,7 @@ static int payload_read(struct aro_scan *scan, const struct aro_record *record)
     return queued(scan,
                   aro_uring_read(scan->segment->store->ring, &scan->io, scan->segment->data_fd,
                                  scan->payload, aro_blocks(place.len_bytes) * ARO_BLOCK_BYTES,
-                                 (uint64_t)place.block * ARO_BLOCK_BYTES));
+                                 aro_segment_data_at(scan->segment, place.block)));
 }
 
 /* One payload after the other: there are few, if any. */
@@ -206,7 +178,7 @@ static void seal_tail(struct aro_scan *scan)
         if (table->record[i].type == ARO_RECORD_VOID)
             aro_table_fill(table, &scan->of, i);
     *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
-    aro_record_seal(commit, scan->of.uuid_hash, scan->of.segment, table->count);
+    aro_record_seal(commit, scan->of.seed, scan->of.segment, table->count);
 }
 
 /* The records that the last COMMIT did not cover, and one that covers them. */
@@ -222,15 +194,17 @@ static int write_on(struct aro_scan *scan)
             return result < 0 ? result : -EIO;
         scan->bytes += (uint32_t)result;
     } else if (scan->bytes == 0) {
-        if (ftruncate(scan->segment->table_fd, (off_t)table->count * ARO_RECORD_BYTES) != 0)
-            return -errno;
+        int error = scan->segment->store->volume->table_cut(scan->segment, table->count);
+        if (error != 0)
+            return error;
         seal_tail(scan);
     }
     if (scan->bytes < whole)
-        return queued(
-            scan, aro_uring_write(scan->segment->store->ring, &scan->io, scan->segment->table_fd,
-                                  (const uint8_t *)table->record + from + scan->bytes,
-                                  at_most(whole - scan->bytes, IO_BYTES), from + scan->bytes));
+        return queued(scan, aro_uring_write(scan->segment->store->ring, &scan->io,
+                                            scan->segment->table_fd,
+                                            (const uint8_t *)table->record + from + scan->bytes,
+                                            at_most(whole - scan->bytes, IO_BYTES),
+                                            scan->segment->table_base_bytes + from + scan->bytes));
     scan->segment->records = table->count + 1;
     return next_step(scan, ARO_SCAN_TABLE_SYNC);
 }

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/disk/segment.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cache/disk/state.h"
-
-enum { MODE = 0640 };
 
 /* ---- object, names, map ---- */
 
@@ -25,8 +20,6 @@ struct aro_segment *aro_segment_new(struct aro_store *store, uint32_t number)
     segment->number = number;
     segment->data_fd = segment->table_fd = -1;
     segment->io.done = segment_done;
-    snprintf(segment->data_name, sizeof(segment->data_name), "seg-%08" PRIu32 ".data", number);
-    snprintf(segment->table_name, sizeof(segment->table_name), "seg-%08" PRIu32 ".table", number);
     return segment;
 }
 
@@ -39,34 +32,6 @@ void aro_segment_free(struct aro_segment *segment)
     free(segment->pending.record);
     free(segment->batch.record);
     free(segment);
-}
-
-bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is_data)
-{
-    char suffix[8];
-    uint32_t number;
-    char again[24];
-
-    if (sscanf(name, "seg-%" SCNu32 ".%7s", &number, suffix) != 2 || number == 0)
-        return false;
-    snprintf(again, sizeof(again), "seg-%08" PRIu32 ".%s", number, suffix);
-    if (strcmp(again, name) != 0)
-        return false;
-    *ret_is_data = strcmp(suffix, "data") == 0;
-    *ret_number = number;
-    return *ret_is_data || strcmp(suffix, "table") == 0;
-}
-
-int aro_segment_open_data(struct aro_segment *segment, int flags)
-{
-    struct aro_store *store = segment->store;
-    int fd = openat(store->dir_fd, segment->data_name, flags | O_DIRECT | O_CLOEXEC, MODE);
-
-    if (fd < 0 && errno == EINVAL) { /* this file system has no direct I/O */
-        fd = openat(store->dir_fd, segment->data_name, (flags & ~O_EXCL) | O_CLOEXEC, MODE);
-        store->stats.direct = false;
-    }
-    return fd < 0 ? -errno : fd;
 }
 
 int aro_segment_map_init(struct aro_segment_map *map, uint32_t segments_max)
@@ -84,6 +49,7 @@ void aro_segment_map_add(struct aro_segment_map *map, struct aro_segment *segmen
 
     slot->segment = segment;
     atomic_store_explicit(&slot->fd, segment->data_fd, memory_order_relaxed);
+    atomic_store_explicit(&slot->base_bytes, segment->data_base_bytes, memory_order_relaxed);
     atomic_store_explicit(&slot->number, segment->number, memory_order_release);
 }
 
@@ -122,12 +88,6 @@ static uint32_t next_number(struct aro_store *store)
     return store->last_number;
 }
 
-static void forget_files(struct aro_segment *segment)
-{
-    unlinkat(segment->store->dir_fd, segment->data_name, 0);
-    unlinkat(segment->store->dir_fd, segment->table_name, 0);
-}
-
 int aro_segment_create(struct aro_store *store)
 {
     uint64_t bytes = aro_budget_segment_bytes(store);
@@ -141,15 +101,13 @@ int aro_segment_create(struct aro_store *store)
     if (segment == NULL)
         return -ENOMEM;
     segment->blocks = (uint32_t)(bytes / ARO_BLOCK_BYTES);
-    segment->table_fd =
-        openat(store->dir_fd, segment->table_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
-    error = segment->table_fd < 0 ? -errno : 0;
-    if (error != 0)
-        goto fail;
-    segment->data_fd = aro_segment_open_data(segment, O_RDWR | O_CREAT | O_EXCL);
-    error = segment->data_fd < 0 ? segment->data_fd : 0;
-    if (error != 0)
-        goto fail_files;
+    segment->seed = store->uuid_hash;
+    error = store->volume->segment_create(segment);
+    if (error != 0) {
+        aro_segment_free(segment);
+        store->stats.writable = false;
+        return error;
+    }
     segment->state = ARO_SEGMENT_CREATING;
     segment->step = ARO_STEP_ALLOCATE;
     segment->next = store->segments;
@@ -161,25 +119,17 @@ int aro_segment_create(struct aro_store *store)
     aro_segment_touch(segment);
     aro_segment_advance(segment);
     return 0;
-fail_files:
-    forget_files(segment);
-fail:
-    aro_segment_free(segment);
-    store->stats.writable = false;
-    return error;
 }
 
-/* The data file has its size, or cannot have it. */
+/* The parts have their sizes, or cannot have them. */
 static void allocated(struct aro_segment *segment, int result)
 {
     struct aro_store *store = segment->store;
 
-    if (result == -EOPNOTSUPP || result == -EINVAL)
-        result =
-            ftruncate(segment->data_fd, segment->blocks * (off_t)ARO_BLOCK_BYTES) == 0 ? 0 : -errno;
+    result = store->volume->segment_allocated(segment, result);
     store->creating = NULL;
     if (result != 0) {
-        forget_files(segment);
+        store->volume->segment_forget(segment);
         segment->step = ARO_STEP_CLOSE_DATA;
         segment->state = ARO_SEGMENT_RETIRING;
         store->stats.writable = false;
@@ -259,25 +209,25 @@ static bool readers_are_done(struct aro_segment *segment)
 
 static int start_step(struct aro_segment *segment)
 {
+    const struct aro_volume_api *volume = segment->store->volume;
     struct aro_uring *ring = segment->store->ring;
     struct aro_io *io = &segment->io;
 
     switch (segment->step) {
     case ARO_STEP_ALLOCATE:
-        return aro_uring_allocate(ring, io, segment->data_fd, 0,
-                                  (uint64_t)segment->blocks * ARO_BLOCK_BYTES);
+        return volume->segment_allocate(segment, io);
     case ARO_STEP_DATA_SYNC:
         return aro_uring_datasync(ring, io, segment->data_fd);
     case ARO_STEP_TABLE_WRITE:
         return aro_uring_write(ring, io, segment->table_fd, segment->batch.record,
                                aro_segment_batch_bytes(segment),
-                               (uint64_t)segment->records * sizeof(struct aro_record));
+                               aro_segment_table_at(segment, segment->records));
     case ARO_STEP_TABLE_SYNC:
         return aro_uring_datasync(ring, io, segment->table_fd);
     case ARO_STEP_UNLINK_DATA: /* first: a table without data is known to be a removal's rest */
-        return aro_uring_unlink(ring, io, segment->store->dir_fd, segment->data_name);
+        return volume->segment_unlink(segment, io, true);
     case ARO_STEP_UNLINK_TABLE:
-        return aro_uring_unlink(ring, io, segment->store->dir_fd, segment->table_name);
+        return volume->segment_unlink(segment, io, false);
     case ARO_STEP_CLOSE_DATA:
         return aro_uring_close(ring, io, segment->data_fd);
     case ARO_STEP_CLOSE_TABLE:
@@ -327,7 +277,7 @@ static void segment_done(struct aro_io *io, int result)
         break;
     case ARO_STEP_UNLINK_DATA:
     case ARO_STEP_UNLINK_TABLE:
-        segment->undeleted |= result != 0 && result != -ENOENT;
+        segment->undeleted |= result < 0 && result != -ENOENT;
         segment->step++;
         break;
     default:

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One segment: two files, and what the writer knows about them.
+ * One segment: two parts of the volume, and what the writer knows about them.
  *
  *   CREATING -> ACTIVE -> SEALED -> RETIRING -> gone
- *   CREATING  the data file is being allocated; appends wait
+ *   CREATING  its parts are being allocated; appends wait
  *   ACTIVE    takes appends; at most one
  *   SEALED    takes removals only: full, or a sync of it failed
- *   RETIRING  no live chunk is left: out of the map; files go when no reader can name them
+ *   RETIRING  no live chunk is left: out of the map; its parts go when no reader can name them
  *
  * Records of finished payload writes collect in `pending`. A commit takes them as `batch`:
  * fdatasync of the data, write of batch and COMMIT to the table, fdatasync of the table. So no
@@ -65,6 +65,9 @@ struct aro_segment {
     unsigned writes;      /* payload writes in flight */
     int data_fd;
     int table_fd;
+    uint64_t data_base_bytes; /* where the payloads begin in data_fd */
+    uint64_t table_base_bytes;
+    uint64_t seed; /* of its records' checks */
     enum aro_segment_state state;
     enum aro_segment_step step;
     bool step_queued; /* io is in flight; otherwise the step waits for room in the ring */
@@ -85,18 +88,21 @@ struct aro_segment {
     struct aro_io io;
 };
 
-/* A segment object with its names; no files yet. NULL: no memory. */
+/* A segment object; no parts yet. NULL: no memory. */
 struct aro_segment *aro_segment_new(struct aro_store *store, uint32_t number);
 /* Closes what is open and frees. The caller has unlinked it from the store. */
 void aro_segment_free(struct aro_segment *segment);
 
-/* Number from a file name, and which of the two files; false for any other name. */
-bool aro_segment_parse_name(const char *name, uint32_t *ret_number, bool *ret_is_data);
+/* Where block or record number n is, in data_fd and table_fd. */
+static inline uint64_t aro_segment_data_at(const struct aro_segment *segment, uint32_t block)
+{
+    return segment->data_base_bytes + (uint64_t)block * ARO_BLOCK_BYTES;
+}
 
-/* Opens the data file with flags (O_RDWR | ...) and O_DIRECT if the file system has it. fd or
- * -errno.
- */
-int aro_segment_open_data(struct aro_segment *segment, int flags);
+static inline uint64_t aro_segment_table_at(const struct aro_segment *segment, uint32_t record)
+{
+    return segment->table_base_bytes + (uint64_t)record * ARO_RECORD_BYTES;
+}
 
 /* Begins a new active segment: 0, or -errno with nothing left behind. */
 int aro_segment_create(struct aro_store *store);
@@ -133,8 +139,8 @@ void aro_segment_advance(struct aro_segment *segment);
 bool aro_segment_retire(struct aro_segment *segment);
 
 /*
- * number -> descriptor, for readers: slot = number modulo a power of two. Numbers are chosen so
- * that live ones never share a slot.
+ * number -> descriptor and offset, for readers: slot = number modulo a power of two. Numbers are
+ * chosen so that live ones never share a slot.
  */
 struct aro_segment_map {
     uint32_t slots;
@@ -142,6 +148,7 @@ struct aro_segment_map {
     struct aro_segment_map_slot {
         _Atomic uint32_t number; /* 0: none */
         _Atomic int fd;
+        _Atomic uint64_t base_bytes;
         struct aro_segment *segment; /* writer */
     } * slot;
 };
@@ -162,13 +169,15 @@ static inline struct aro_segment *aro_segment_map_find(const struct aro_segment_
                                                                                : NULL;
 }
 
-/* Any thread, inside a read section. Descriptor or -ESTALE. */
-static inline int aro_segment_map_fd(const struct aro_segment_map *map, uint32_t number)
+/* Any thread, inside a read section. Descriptor or -ESTALE; where the payloads begin in it. */
+static inline int aro_segment_map_fd(const struct aro_segment_map *map, uint32_t number,
+                                     uint64_t *ret_base_bytes)
 {
     const struct aro_segment_map_slot *slot = &map->slot[number & (map->slots - 1)];
 
     if (atomic_load_explicit(&slot->number, memory_order_acquire) != number)
         return -ESTALE;
+    *ret_base_bytes = atomic_load_explicit(&slot->base_bytes, memory_order_relaxed);
     return atomic_load_explicit(&slot->fd, memory_order_relaxed);
 }
 

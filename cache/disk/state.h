@@ -16,6 +16,7 @@
 #include "cache/disk/objects.h"
 #include "cache/disk/segment.h"
 #include "cache/disk/store.h"
+#include "cache/disk/volume.h"
 
 enum aro_store_op_kind {
     ARO_OP_APPEND,
@@ -95,10 +96,14 @@ struct aro_recycle {
 /* objects.log */
 struct aro_object_log {
     int fd;
-    uint32_t records; /* in the file */
-    bool broken;      /* a write or sync of it failed: replace the file */
-    int new_fd;       /* -1, or the replacement being written */
-    uint8_t *buffer;  /* being written */
+    uint64_t base_bytes; /* where it begins in fd */
+    uint64_t seed;       /* of its records' checks */
+    uint32_t records;    /* in the file */
+    bool broken;         /* a write or sync of it failed: replace the file */
+    int new_fd;          /* -1, or the replacement being written */
+    uint64_t new_base_bytes;
+    uint64_t new_seed;
+    uint8_t *buffer; /* being written */
     size_t buffer_bytes;
     uint32_t records_after; /* once buffer is durable */
 };
@@ -138,7 +143,8 @@ struct aro_store {
     uint64_t uuid_hash;
     void (*judge)(void *arg, const struct aro_victim *victim);
     void *judge_arg;
-    int dir_fd;
+    const struct aro_volume_api *volume; /* NULL: not open */
+    int volume_fd;
     int lock_fd;
     bool read_only; /* nothing is ever written: not even what a start would put right */
 
@@ -279,9 +285,6 @@ int aro_place_owner(struct aro_store *store, const struct aro_place *place, stru
  * log's buffer with records that say so. True: there are more to look at.
  */
 bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigned max);
-
-/* super.c */
-int aro_super_open(struct aro_store *store, const char *path, struct aro_error *error);
 
 /* recover.c: what is there, and memory for it; then turns until store->recovery is NULL. */
 int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *config,

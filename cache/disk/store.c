@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cache/disk/state.h"
 
@@ -93,7 +92,7 @@ static struct aro_store *new_store(const struct aro_store_config *config)
     store->segment_bytes = segment_bytes_of(config);
     store->read_only = config->read_only;
     store->chunks_max = config->chunks_max != 0 ? config->chunks_max : config->size_bytes / 32768;
-    store->dir_fd = store->lock_fd = store->log.fd = store->log.new_fd = -1;
+    store->volume_fd = store->lock_fd = store->log.fd = store->log.new_fd = -1;
     store->nop.done = nop_done;
     store->cycle_ms = aro_store_now_ms();
     store->stats.direct = true;
@@ -118,10 +117,8 @@ static void free_store(struct aro_store *store)
     free(store->recycle.victim.chunk);
     aro_carry_end(store);
     free(store->lost);
-    if (store->dir_fd >= 0)
-        close(store->dir_fd);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
+    if (store->volume != NULL)
+        store->volume->close(store);
     free(store);
 }
 
@@ -133,8 +130,7 @@ struct aro_store *aro_store_start(const struct aro_store_config *config, struct 
         aro_error_set(error, ARO_E_STORE_MEMORY, "no memory to open the store %s", config->path);
         return NULL;
     }
-    if (aro_super_open(store, config->path, error) != 0 ||
-        aro_recovery_begin(store, config, error) != 0)
+    if (aro_volume_open(store, config, error) != 0 || aro_recovery_begin(store, config, error) != 0)
         goto fail;
     store->objects = aro_objects_create();
     if (store->objects == NULL) {

@@ -102,7 +102,7 @@ static bool directory(struct aro_store *store)
         store->cycle = ARO_CYCLE_COMMIT;
         return true;
     }
-    store->cycle_queued = aro_uring_sync(store->ring, &store->io, store->dir_fd) == 0;
+    store->cycle_queued = store->volume->names_sync(store, &store->io) == 0;
     return false;
 }
 
@@ -208,7 +208,7 @@ static bool log_step(struct aro_store *store)
     else if (store->cycle == ARO_CYCLE_LOG_SYNC)
         error = aro_object_log_sync(store, &store->io);
     else
-        error = aro_uring_sync(store->ring, &store->io, store->dir_fd);
+        error = store->volume->names_sync(store, &store->io);
     store->cycle_queued = error == 0;
     if (error == 0 || error == -EAGAIN)
         return false;

@@ -43,7 +43,7 @@ bool aro_table_record_good(const struct aro_table *table, const struct aro_table
     const struct aro_record *record = &table->record[number];
     struct aro_place place = aro_record_place(record);
 
-    return aro_record_valid(record, of->uuid_hash, of->segment, number) &&
+    return aro_record_valid(record, of->seed, of->segment, number) &&
            (record->type != ARO_RECORD_CHUNK || in_bounds(of, &place));
 }
 
@@ -60,7 +60,7 @@ void aro_table_fill(struct aro_table *table, const struct aro_table_of *of, uint
     struct aro_record *record = &table->record[number];
 
     *record = aro_record_make(ARO_RECORD_REMOVE, of->segment, &nowhere, &nobody);
-    aro_record_seal(record, of->uuid_hash, of->segment, number);
+    aro_record_seal(record, of->seed, of->segment, number);
 }
 
 void aro_table_check(struct aro_table *table, const struct aro_table_of *of, uint32_t from,

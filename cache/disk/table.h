@@ -20,7 +20,7 @@
 
 /* The segment a table belongs to. */
 struct aro_table_of {
-    uint64_t uuid_hash;
+    uint64_t seed; /* of the checks */
     uint32_t segment;
     uint32_t blocks; /* of the data file */
 };

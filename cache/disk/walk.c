@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cache/disk/record.h"
 #include "cache/disk/state.h"
@@ -146,7 +144,7 @@ static struct aro_segment *segment_behind(const struct aro_store *store, uint32_
 static int segment_begin(struct aro_walk *walk, struct aro_walk_item *ret)
 {
     const struct aro_segment *segment = segment_behind(walk->store, walk->number);
-    struct stat data = {0}, table = {0};
+    const char *problem;
     uint64_t bytes;
     int error;
 
@@ -154,14 +152,11 @@ static int segment_begin(struct aro_walk *walk, struct aro_walk_item *ret)
         return 0;
     walk->number = segment->number;
     walk->segments++;
-    walk->of = (struct aro_table_of){walk->store->uuid_hash, segment->number, segment->blocks};
+    walk->of = (struct aro_table_of){segment->seed, segment->number, segment->blocks};
     bytes = (uint64_t)segment->records * ARO_RECORD_BYTES;
-    if (fstat(segment->data_fd, &data) != 0 || fstat(segment->table_fd, &table) != 0)
-        return tell(walk, "its files cannot be looked at", ret);
-    if ((uint64_t)data.st_size < (uint64_t)segment->blocks * ARO_BLOCK_BYTES)
-        return tell(walk, "its data file is shorter than it was", ret);
-    if ((uint64_t)table.st_size < bytes)
-        return tell(walk, "its table is shorter than it was", ret);
+    problem = walk->store->volume->segment_look(segment);
+    if (problem != NULL)
+        return tell(walk, problem, ret);
     error = aro_table_init(&walk->table, bytes, segment->blocks);
     if (error != 0)
         return tell(walk, "no memory for its table", ret);
@@ -212,10 +207,10 @@ static int read_on(struct aro_walk *walk, const struct aro_segment *segment,
     walk->arrived = false;
     left = whole - walk->bytes;
     if (left > 0 && !walk->waiting)
-        walk->waiting =
-            aro_uring_read(walk->store->ring, &walk->io, segment->table_fd,
-                           (uint8_t *)walk->table.record + walk->bytes,
-                           left < IO_BYTES ? (uint32_t)left : IO_BYTES, walk->bytes) == 0;
+        walk->waiting = aro_uring_read(walk->store->ring, &walk->io, segment->table_fd,
+                                       (uint8_t *)walk->table.record + walk->bytes,
+                                       left < IO_BYTES ? (uint32_t)left : IO_BYTES,
+                                       segment->table_base_bytes + walk->bytes) == 0;
     check_some(walk);
     if (walk->at == walk->table.count) {
         walk->step = STEP_APPLY;
