@@ -8,9 +8,10 @@
  *   objects.log  its records, a removal for each object, and the copy that may replace the file
  *   the rest     superblock, lock, and what stayed of files that could not be deleted
  *
- * each rounded up to ARO_BLOCK_BYTES per file. Only a new segment, an append and a new object make
- * this sum grow, and each looks at the room first; so the files never exceed the size, and
- * forgetting a chunk or an object needs no room.
+ * each rounded up to ARO_BLOCK_BYTES per file. On a device it is what stands in front of the slots,
+ * and the slots taken; each table and the log of objects then have a room of their own. Only a new
+ * segment, an append and a new object make this sum grow, and each looks at the room first; so the
+ * files never exceed the size, and forgetting a chunk or an object needs no room.
  *
  * A file system that has less left than the budget is the budget, for a store that recycles: looked
  * at when it gave us a file or we deleted one, and once a second. Writer thread.
@@ -19,12 +20,14 @@
 
 #include <sys/statvfs.h>
 
+#include "cache/disk/device.h"
 #include "cache/disk/record.h"
 
 enum {
-    FIXED_BLOCKS = 3, /* STORE and LOCK */
-    LOG_SHARE = 512,  /* one part of so many stays free for objects.log when a segment comes */
-    TABLE_SHARE = 64, /* one part of so many of a segment is left for its table */
+    FIXED_BLOCKS = 3,   /* STORE and LOCK */
+    LOG_SHARE = 512,    /* one part of so many stays free for objects.log when a segment comes */
+    TABLE_SHARE = 64,   /* one part of so many of a segment is left for its table */
+    REMOVALS_SHARE = 8, /* one part of so many of a device's log is for removals under way */
     RECORDS_PER_APPEND = 4,        /* chunk, removal, and a commit for each */
     SEGMENT_BYTES_LEAST = 1 << 20, /* holds the largest chunk */
 };
@@ -95,6 +98,8 @@ static uint64_t log_bytes(const struct aro_store *store, uint64_t more_objects)
 
 uint64_t aro_budget_taken(const struct aro_store *store)
 {
+    if (store->device != NULL)
+        return aro_device_bytes_taken(store->device);
     return store->stats.bytes_files_now + store->bytes_tables + log_bytes(store, 0) +
            store->bytes_left + (uint64_t)FIXED_BLOCKS * ARO_BLOCK_BYTES;
 }
@@ -108,11 +113,20 @@ uint64_t aro_budget_room(const struct aro_store *store)
 
 bool aro_budget_takes_append(const struct aro_segment *segment)
 {
+    if (segment->store->device != NULL)
+        return table_bytes(segment, 1) <= (uint64_t)segment->records_room * ARO_RECORD_BYTES;
     return table_bytes(segment, 1) - segment->table_bytes <= aro_budget_room(segment->store);
 }
 
+/* On a device: twice as many records as there are objects, and some spare for removals at once. */
 bool aro_budget_takes_object(const struct aro_store *store)
 {
+    uint64_t objects = aro_objects_count(store->objects) + store->objects_coming + 1, room;
+
+    if (store->device != NULL) {
+        room = aro_device_log_room(store->device);
+        return 2 * objects <= room - room / REMOVALS_SHARE;
+    }
     return log_bytes(store, 1) - log_bytes(store, 0) <= aro_budget_room(store);
 }
 
@@ -122,6 +136,8 @@ static uint64_t segment_bytes_in(const struct aro_store *store, uint64_t room)
     uint64_t log = store->size_bytes / LOG_SHARE;
     uint64_t bytes;
 
+    if (store->device != NULL)
+        return aro_device_free(store->device) > 0 ? store->segment_bytes : 0;
     if (room < log)
         return 0;
     bytes = (room - log) / (TABLE_SHARE + 1) * TABLE_SHARE & ~(uint64_t)(ARO_BLOCK_BYTES - 1);
@@ -154,7 +170,7 @@ void aro_budget_look_at_disk(struct aro_store *store)
 
     store->disk_look_ms = aro_store_now_ms();
     store->disk_bytes = UINT64_MAX;
-    if (store->judge != NULL && fstatvfs(store->volume_fd, &system) == 0)
+    if (store->device == NULL && store->judge != NULL && fstatvfs(store->volume_fd, &system) == 0)
         store->disk_bytes = (uint64_t)system.f_bavail * system.f_frsize;
 }
 
@@ -164,6 +180,8 @@ uint64_t aro_store_payload_bytes_max(const struct aro_store *store)
     uint64_t other = (uint64_t)FIXED_BLOCKS * ARO_BLOCK_BYTES + store->bytes_left +
                      store->size_bytes / LOG_SHARE;
 
+    if (store->device != NULL)
+        return store->device->usable * store->segment_bytes;
     return other < store->size_bytes ? (store->size_bytes - other) / (TABLE_SHARE + 1) * TABLE_SHARE
                                      : 0;
 }

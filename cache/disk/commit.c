@@ -69,6 +69,7 @@ void aro_segment_commit(struct aro_segment *segment)
     struct aro_records empty = segment->batch;
     struct aro_record *commit;
     bool payloads = false;
+    uint64_t records;
 
     segment->batch = segment->pending;
     segment->pending = empty;
@@ -79,7 +80,14 @@ void aro_segment_commit(struct aro_segment *segment)
         aro_record_seal(&segment->batch.record[i], segment->seed, segment->number,
                         segment->records + (uint32_t)i);
     }
+    records = segment->records + segment->batch.count;
+    if (records > segment->records_room) { /* cannot be: budget.c kept room */
+        aro_segment_lose(segment);
+        return;
+    }
     segment->step = payloads ? ARO_STEP_DATA_SYNC : ARO_STEP_TABLE_WRITE;
+    if (records > segment->records_max)
+        segment->step = ARO_STEP_TABLE_RESERVE; /* synced with the payloads, if there are any */
     aro_budget_recount(segment);
     aro_segment_advance(segment);
 }
@@ -95,7 +103,7 @@ void aro_segment_commit_done(struct aro_segment *segment, int result)
         aro_segment_lose(segment);
         return;
     }
-    segment->store->stats.syncs += !written;
+    segment->store->stats.syncs += !written && segment->step != ARO_STEP_TABLE_RESERVE;
     if (segment->step == ARO_STEP_TABLE_SYNC) {
         segment->batch.count = 0;
         segment->step = ARO_STEP_IDLE;

@@ -143,6 +143,11 @@ static int segment_unlink(struct aro_segment *segment, struct aro_io *io, bool d
                             data ? segment->data_name : segment->table_name);
 }
 
+static void segment_gone(struct aro_segment *segment)
+{
+    (void)segment;
+}
+
 static const char *segment_look(const struct aro_segment *segment)
 {
     struct stat data = {0}, table = {0};
@@ -206,17 +211,19 @@ static int log_cut(struct aro_store *store, uint32_t records)
     return 0;
 }
 
-static int log_new(struct aro_store *store)
+static int log_new(struct aro_store *store, uint32_t records_max)
 {
+    (void)records_max;
     store->log.new_fd =
         openat(store->volume_fd, ARO_LOG_NAME_NEW, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, MODE);
     return store->log.new_fd < 0 ? -errno : 0;
 }
 
-static int log_rename(struct aro_store *store)
+static int log_rename(struct aro_store *store, struct aro_io *io)
 {
+    (void)io;
     return renameat(store->volume_fd, ARO_LOG_NAME_NEW, store->volume_fd, ARO_LOG_NAME) == 0
-               ? 0
+               ? 1
                : -errno;
 }
 
@@ -236,6 +243,8 @@ const struct aro_volume_api aro_directory = {
     .segment_allocated = segment_allocated,
     .segment_unlink = segment_unlink,
     .segment_forget = segment_forget,
+    .segment_gone = segment_gone,
+    .tables_end = true,
     .segment_look = segment_look,
     .table_cut = table_cut,
     .names_sync = names_sync,

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/base/hash.h"
 #include "cache/disk/state.h"
 #include "cache/disk/super.h"
 
@@ -121,9 +120,9 @@ static int lock(struct aro_store *store, const char *path, struct aro_error *err
 }
 
 /* A store exists from the rename on: a crash before leaves an empty directory. */
-static int create(struct aro_store *store, struct aro_super *super)
+static int create(struct aro_store *store, struct aro_super_block *super)
 {
-    int error = aro_super_make(super), fd;
+    int error = aro_super_make(ARO_LAYOUT_DIRECTORY, NULL, super), fd;
 
     if (error != 0)
         return error;
@@ -139,7 +138,7 @@ static int create(struct aro_store *store, struct aro_super *super)
     return error;
 }
 
-static int load(struct aro_store *store, const char *path, struct aro_super *super,
+static int load(struct aro_store *store, const char *path, struct aro_super_block *super,
                 struct aro_error *error)
 {
     int access = store->read_only ? O_RDONLY : O_RDWR;
@@ -150,13 +149,16 @@ static int load(struct aro_store *store, const char *path, struct aro_super *sup
         return aro_volume_fail(error, path, errno, "open");
     result = aro_super_read(fd, path, !store->read_only, super, error);
     close(fd);
+    if (result == 0 && aro_super_kind(super) != ARO_LAYOUT_DIRECTORY)
+        return aro_error_set(error, ARO_E_STORE_FOREIGN,
+                             "the superblock in %s is that of a store on a device", path);
     return result;
 }
 
 int aro_directory_open(struct aro_store *store, const char *path, struct aro_error *error)
 {
     struct contents contents;
-    struct aro_super super;
+    struct aro_super_block super;
     int result;
 
     store->volume = &aro_directory;
@@ -179,6 +181,6 @@ int aro_directory_open(struct aro_store *store, const char *path, struct aro_err
         return -1;
     if (result != 0)
         return aro_volume_fail(error, path, -result, "create");
-    store->uuid_hash = aro_hash_bytes(super.uuid, sizeof(super.uuid), 0);
+    store->uuid_hash = aro_super_uuid_hash(&super);
     return 0;
 }

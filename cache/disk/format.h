@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Every byte that the store keeps on disk, little-endian. docs/disk-format.md draws it and says
- * what an older reader does.
+ * what an older reader does. In a directory:
  *
  *   STORE               two copies of the superblock, at 0 and 4096
  *   LOCK                held by flock while open; the holder's pid as text
  *   seg-00000001.table  records of segment 1: chunks, removals, commits
  *   seg-00000001.data   its payloads, each at a multiple of 4 KiB, nothing else
  *   objects.log         object records
+ *
+ * On a block device, at fixed places (struct aro_layout): the superblock; heads, two blocks each,
+ * of two log areas and of every slot; the log areas; the slots, each a table and payloads.
  *
  * Records have a fixed size and check themselves: the seed of the check mixes the store's uuid, the
  * file and the record's number, so that a record in the wrong place is as invalid as a torn one.
@@ -28,6 +31,8 @@ enum {
     ARO_RECORD_BYTES = 64,
     ARO_OBJECT_RECORD_BYTES = 256,
     ARO_LABEL_BYTES = 128,
+    ARO_HEAD_BYTES = 64,
+    ARO_HEAD_COPIES = 2, /* one block each, side by side */
 };
 
 #define ARO_SUPER_MAGIC "AROSTORE"
@@ -39,10 +44,40 @@ struct aro_super {
     uint8_t block_bytes[4];
     uint8_t uuid[16];
     uint8_t created_ns[8];
-    uint8_t reserved[16];
+    uint8_t layout[4]; /* enum aro_layout_kind */
+    uint8_t reserved[12];
     uint8_t check[8]; /* XXH3 of the bytes before, seed 0 */
 };
 static_assert(sizeof(struct aro_super) == ARO_SUPER_BYTES, "on disk");
+
+enum aro_layout_kind {
+    ARO_LAYOUT_DIRECTORY = 0,
+    ARO_LAYOUT_DEVICE = 1, /* struct aro_layout follows each copy of the superblock */
+};
+
+struct aro_layout {
+    uint8_t blocks[8]; /* in use: the device has as many, or more */
+    uint8_t slots[4];
+    uint8_t table_blocks[4]; /* of each slot, in front */
+    uint8_t data_blocks[4];
+    uint8_t log_blocks[4]; /* of each of the two areas */
+    uint8_t reserved[32];
+    uint8_t check[8]; /* XXH3 of the bytes before, seed XXH3(uuid) */
+};
+static_assert(sizeof(struct aro_layout) == 64, "on disk");
+
+#define ARO_HEAD_MAGIC "AROHEAD1"
+
+/* What a slot or a log area holds; blocks of zeros: nothing. */
+struct aro_head {
+    uint8_t magic[8];
+    uint8_t number[4];      /* of the segment; of a log area: the higher one is the log */
+    uint8_t records_max[4]; /* no record with this number or a higher one was ever written */
+    uint8_t salt[8];        /* random; xor XXH3(uuid): the seed of its records */
+    uint8_t reserved[32];
+    uint8_t check[8]; /* XXH3 of the bytes before, seed XXH3(uuid) xor index of the head */
+};
+static_assert(sizeof(struct aro_head) == ARO_HEAD_BYTES, "on disk");
 
 enum aro_record_type {
     ARO_RECORD_VOID = 0,

@@ -13,6 +13,7 @@
 #include "cache/disk/record.h"
 
 enum {
+    LOG_ROOM = 4096,    /* records that a new log has room for, beyond twice what it begins with */
     HISTORY_MIN = 1024, /* records that say nothing any more before the file is replaced */
 };
 
@@ -56,15 +57,13 @@ static uint64_t check_of(uint64_t seed, const struct aro_object_record *record, 
 
 /* ---- start ---- */
 
-/* A record found at start. Damaged ones are counted and passed over: they check themselves. */
+/* A record found at start. 0; 1: damaged: it checks itself, and is passed over; -ENOMEM. */
 static int replay(struct aro_store *store, const struct aro_object_record *record, uint32_t number)
 {
     struct aro_object object;
 
-    if (aro_load_le64(record->check) != check_of(store->log.seed, record, number)) {
-        store->stats.recovered_torn++;
-        return 0;
-    }
+    if (aro_load_le64(record->check) != check_of(store->log.seed, record, number))
+        return 1;
     store->log.records = number + 1;
     decode(record, &object);
     if (record->type == ARO_OBJECT_REMOVE) {
@@ -74,15 +73,23 @@ static int replay(struct aro_store *store, const struct aro_object_record *recor
     return record->type == ARO_OBJECT_ADD ? aro_objects_put(store->objects, &object) : 0;
 }
 
+/* What does not check behind the last record that does was torn, or never this log's. */
 static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_bytes)
 {
-    uint32_t count = (uint32_t)(len_bytes / ARO_OBJECT_RECORD_BYTES);
-    int error = 0;
+    uint32_t count = (uint32_t)(len_bytes / ARO_OBJECT_RECORD_BYTES), torn = 0;
 
-    for (uint32_t i = 0; i < count && error == 0; i++)
-        error = replay(
+    for (uint32_t i = 0; i < count; i++) {
+        int result = replay(
             store, (const struct aro_object_record *)(const void *)(bytes + (size_t)i * 256), i);
-    return error;
+        if (result < 0)
+            return result;
+        torn += result == 1;
+        if (result == 0 || store->volume->tables_end) {
+            store->stats.recovered_torn += torn;
+            torn = 0;
+        }
+    }
+    return 0;
 }
 
 /* Reads, replays, cuts what follows the last good record; makes sure that all of it stays. */
@@ -111,6 +118,7 @@ int aro_object_log_open(struct aro_store *store, struct aro_error *error)
 
     store->log.new_fd = -1;
     store->log.seed = store->log.new_seed = store->uuid_hash;
+    store->log.records_max = store->log.new_records_max = UINT32_MAX;
     result = store->volume->log_open(store, &bytes);
     if (result == 0 && store->log.fd >= 0)
         result = load(store, bytes);
@@ -131,10 +139,13 @@ void aro_object_log_close(struct aro_store *store)
 
 /* ---- the cycle's steps ---- */
 
-static bool wants_replacement(const struct aro_store *store)
+/* After it there must be room for a removal of each object: that of a start (drop_headless). */
+static bool wants_replacement(const struct aro_store *store, size_t ops)
 {
-    return store->log.broken ||
-           store->log.records > 2 * aro_objects_count(store->objects) + HISTORY_MIN;
+    uint64_t objects = aro_objects_count(store->objects);
+
+    return store->log.broken || store->log.records > 2 * objects + HISTORY_MIN ||
+           store->log.records + objects + 2 * ops > store->log.records_max;
 }
 
 static void put_record(struct aro_store *store, const struct aro_object *object,
@@ -184,24 +195,35 @@ static size_t count_ops(const struct aro_store *store)
     return n;
 }
 
+static void new_log_drop(struct aro_object_log *log)
+{
+    if (log->new_fd >= 0)
+        close(log->new_fd);
+    log->new_fd = -1;
+}
+
 /* Fills the buffer: the objects so far when the file is replaced, then the cycle's operations. */
 static int prepare(struct aro_store *store)
 {
     struct aro_object_log *log = &store->log;
-    bool replace = wants_replacement(store);
+    size_t ops = count_ops(store);
+    bool replace = wants_replacement(store, ops);
     uint64_t kept = replace ? aro_objects_count(store->objects) : 0;
     uint32_t number = replace ? 0 : log->records;
-    uint8_t *buffer =
-        realloc(log->buffer, (kept + count_ops(store)) * sizeof(struct aro_object_record));
+    uint8_t *buffer = realloc(log->buffer, (kept + ops) * sizeof(struct aro_object_record));
 
     if (buffer == NULL)
         return -ENOMEM;
     log->buffer = buffer;
     log->buffer_bytes = 0;
     if (replace) {
-        int error = store->volume->log_new(store);
-        if (error != 0)
+        int error = store->volume->log_new(store, (uint32_t)(2 * (kept + ops)) + LOG_ROOM);
+        if (error == 0 && 2 * (kept + ops) > log->new_records_max)
+            error = -ENOSPC; /* cannot be: budget.c kept room */
+        if (error != 0) {
+            new_log_drop(log);
             return error;
+        }
     }
     for (uint64_t i = 0; i < kept; i++)
         put_record(store, aro_objects_at(store->objects, i), ARO_OBJECT_ADD, number++);
@@ -235,28 +257,52 @@ int aro_object_log_sync(struct aro_store *store, struct aro_io *io)
                               store->log.new_fd >= 0 ? store->log.new_fd : store->log.fd);
 }
 
+static void new_log_adopt(struct aro_object_log *log)
+{
+    if (log->new_fd < 0)
+        return;
+    close(log->fd);
+    log->fd = log->new_fd;
+    log->new_fd = -1;
+    log->base_bytes = log->new_base_bytes;
+    log->seed = log->new_seed;
+    log->records_max = log->new_records_max;
+    log->records = log->records_after;
+}
+
 int aro_object_log_settle(struct aro_store *store, int result)
 {
     struct aro_object_log *log = &store->log;
-    bool replaced = log->new_fd >= 0;
 
     log->buffer_bytes = 0;
-    if (result == 0 && replaced)
-        result = store->volume->log_rename(store);
     if (result != 0) {
         log->broken = true;
-        if (replaced)
-            close(log->new_fd);
-        log->new_fd = -1;
+        new_log_drop(log);
         return result;
     }
-    if (replaced) {
-        close(log->fd);
-        log->fd = log->new_fd;
-        log->base_bytes = log->new_base_bytes;
-        log->seed = log->new_seed;
-        log->new_fd = -1;
-    }
+    if (log->new_fd >= 0)
+        return 1;
     log->records = log->records_after;
-    return replaced ? 1 : 0;
+    return 0;
+}
+
+int aro_object_log_rename(struct aro_store *store, struct aro_io *io)
+{
+    int result = store->volume->log_rename(store, io);
+
+    if (result == 1)
+        new_log_adopt(&store->log);
+    if (result < 0 && result != -EAGAIN) {
+        store->log.broken = true;
+        new_log_drop(&store->log);
+    }
+    return result;
+}
+
+int aro_object_log_renamed(struct aro_store *store, int result)
+{
+    new_log_adopt(&store->log);
+    result = store->volume->log_renamed(result);
+    store->log.broken |= result != 0;
+    return result;
 }

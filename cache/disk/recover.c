@@ -56,9 +56,13 @@ static int by_number(const void *a, const void *b)
 static int note_part(void *arg, const struct aro_part *part)
 {
     struct aro_recovery *recovery = arg;
-    struct found *found =
-        realloc(recovery->found, (recovery->count + 1) * sizeof(*recovery->found));
+    struct found *found;
 
+    if (part->number == 0) {
+        aro_recovery_lose(recovery->store, 0, 0);
+        return 0;
+    }
+    found = realloc(recovery->found, (recovery->count + 1) * sizeof(*recovery->found));
     if (found == NULL)
         return -ENOMEM;
     recovery->found = found;

@@ -64,6 +64,7 @@ int aro_scan_begin(struct aro_scan *scan, struct aro_segment *segment, bool alon
     *scan = (struct aro_scan){.segment = segment, .alone = alone, .payload = scan->payload};
     scan->io.done = arrived;
     segment->seed = segment->store->uuid_hash;
+    segment->records_max = segment->records_room = UINT32_MAX;
     error = segment->store->volume->segment_open(segment, alone, &scan->file_bytes);
     scan->of = (struct aro_table_of){
         .seed = segment->seed, .segment = segment->number, .blocks = segment->blocks};
@@ -104,8 +105,11 @@ static int read_on(struct aro_scan *scan)
     end = scan->at + at_most(scan->bytes / ARO_RECORD_BYTES - scan->at, CHECKS_PER_TURN);
     aro_table_check(&scan->table, &scan->of, scan->at, end);
     scan->at = end;
-    if (end == scan->table.count)
+    if (end == scan->table.count) {
+        if (!scan->segment->store->volume->tables_end)
+            aro_table_end(&scan->table);
         return next_step(scan, scan->alone ? ARO_SCAN_REMOVALS : ARO_SCAN_PAYLOADS);
+    }
     return end < scan->bytes / ARO_RECORD_BYTES;
 }
 
@@ -156,6 +160,7 @@ static int payloads_on(struct aro_scan *scan)
         return next_step(scan, ARO_SCAN_REMOVALS);
     if (table->count == table->committed && scan->file_bytes % ARO_RECORD_BYTES == 0)
         return next_step(scan, ARO_SCAN_TABLE_SYNC);
+    scan->found = table->count;
     aro_table_trim(table);
     return next_step(scan, ARO_SCAN_DATA_SYNC);
 }
@@ -181,14 +186,20 @@ static void seal_tail(struct aro_scan *scan)
     aro_record_seal(commit, scan->of.seed, scan->of.segment, table->count);
 }
 
-/* The records that the last COMMIT did not cover, and one that covers them. */
+/*
+ * The records that the last COMMIT did not cover, and one that covers them; then voids, where the
+ * table cannot be cut, over what was struck out behind.
+ */
 static int write_on(struct aro_scan *scan)
 {
     struct aro_table *table = &scan->table;
     uint64_t from = (uint64_t)table->committed * ARO_RECORD_BYTES;
-    uint64_t whole = ((uint64_t)table->count + 1) * ARO_RECORD_BYTES - from;
+    uint64_t end = (uint64_t)table->count + 1, whole;
     int result;
 
+    if (!scan->segment->store->volume->tables_end && scan->found > end)
+        end = scan->found;
+    whole = end * ARO_RECORD_BYTES - from;
     if (take(scan, &result)) {
         if (result <= 0)
             return result < 0 ? result : -EIO;

@@ -36,6 +36,7 @@ struct aro_scan {
     struct aro_table_of of;
     uint64_t file_bytes; /* of the table */
     uint64_t bytes;      /* of it read, or written back */
+    uint32_t found;      /* records, before those at the end were struck out */
     uint32_t at;         /* records that this step is done with */
     uint64_t live;       /* chunks that count */
     bool alone;          /* there is no data file */

@@ -31,6 +31,7 @@ void aro_segment_free(struct aro_segment *segment)
         close(segment->table_fd);
     free(segment->pending.record);
     free(segment->batch.record);
+    free(segment->pair);
     free(segment);
 }
 
@@ -102,6 +103,7 @@ int aro_segment_create(struct aro_store *store)
         return -ENOMEM;
     segment->blocks = (uint32_t)(bytes / ARO_BLOCK_BYTES);
     segment->seed = store->uuid_hash;
+    segment->records_max = segment->records_room = UINT32_MAX;
     error = store->volume->segment_create(segment);
     if (error != 0) {
         aro_segment_free(segment);
@@ -216,6 +218,9 @@ static int start_step(struct aro_segment *segment)
     switch (segment->step) {
     case ARO_STEP_ALLOCATE:
         return volume->segment_allocate(segment, io);
+    case ARO_STEP_TABLE_RESERVE:
+        return volume->table_reserve(segment, io,
+                                     segment->records + (uint32_t)segment->batch.count);
     case ARO_STEP_DATA_SYNC:
         return aro_uring_datasync(ring, io, segment->data_fd);
     case ARO_STEP_TABLE_WRITE:
@@ -261,6 +266,9 @@ static void segment_done(struct aro_io *io, int result)
     switch (segment->step) {
     case ARO_STEP_ALLOCATE:
         allocated(segment, result);
+        break;
+    case ARO_STEP_TABLE_RESERVE:
+        aro_segment_commit_done(segment, segment->store->volume->table_reserved(segment, result));
         break;
     case ARO_STEP_DATA_SYNC:
     case ARO_STEP_TABLE_WRITE:

@@ -9,8 +9,8 @@
  *   RETIRING  no live chunk is left: out of the map; its parts go when no reader can name them
  *
  * Records of finished payload writes collect in `pending`. A commit takes them as `batch`:
- * fdatasync of the data, write of batch and COMMIT to the table, fdatasync of the table. So no
- * record reaches the disk before its payload.
+ * (more room in the table,) fdatasync of the data, write of batch and COMMIT to the table,
+ * fdatasync of the table. So no record reaches the disk before its payload.
  *
  * The writer thread owns everything here; readers use the map alone.
  */
@@ -34,7 +34,8 @@ enum aro_segment_state {
 enum aro_segment_step {
     ARO_STEP_IDLE,
     ARO_STEP_ALLOCATE,
-    ARO_STEP_DATA_SYNC, /* commit: payloads */
+    ARO_STEP_TABLE_RESERVE, /* commit: the table is to have more records than before */
+    ARO_STEP_DATA_SYNC,     /* and payloads */
     ARO_STEP_TABLE_WRITE,
     ARO_STEP_TABLE_SYNC,
     ARO_STEP_GRACE, /* retire: no operation, waits for readers */
@@ -67,7 +68,11 @@ struct aro_segment {
     int table_fd;
     uint64_t data_base_bytes; /* where the payloads begin in data_fd */
     uint64_t table_base_bytes;
-    uint64_t seed; /* of its records' checks */
+    uint64_t seed;         /* of its records' checks */
+    uint32_t records_max;  /* that the table may have now: table_reserve */
+    uint32_t records_room; /* that it may ever have */
+    uint32_t slot;         /* on a device */
+    uint8_t *pair;         /* on a device: NULL, or its head being written */
     enum aro_segment_state state;
     enum aro_segment_step step;
     bool step_queued; /* io is in flight; otherwise the step waits for room in the ring */

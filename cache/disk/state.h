@@ -34,7 +34,8 @@ enum aro_cycle_step {
     ARO_CYCLE_COMMITTING,
     ARO_CYCLE_LOG_WRITE, /* object records */
     ARO_CYCLE_LOG_SYNC,
-    ARO_CYCLE_LOG_DIRECTORY, /* after objects.log was replaced */
+    ARO_CYCLE_LOG_RENAME, /* after objects.log was replaced */
+    ARO_CYCLE_LOG_DIRECTORY,
 };
 
 /* First in, first out, by aro_store_op.next. */
@@ -56,7 +57,10 @@ enum aro_recycle_step {
     ARO_RECYCLE_RETIRING,
 };
 
-enum { ARO_CARRIERS = 4 };
+enum {
+    ARO_CARRIERS = 4,
+    ARO_BYTES_PER_INDEX_SLOT = 32768, /* when nobody says how many chunks */
+};
 
 /* One chunk being copied. */
 struct aro_carrier {
@@ -96,13 +100,17 @@ struct aro_recycle {
 /* objects.log */
 struct aro_object_log {
     int fd;
-    uint64_t base_bytes; /* where it begins in fd */
-    uint64_t seed;       /* of its records' checks */
-    uint32_t records;    /* in the file */
-    bool broken;         /* a write or sync of it failed: replace the file */
-    int new_fd;          /* -1, or the replacement being written */
+    uint64_t base_bytes;  /* where it begins in fd */
+    uint64_t seed;        /* of its records' checks */
+    uint32_t records_max; /* that there is room for */
+    uint32_t records;     /* in the file */
+    bool broken;          /* a write or sync of it failed: replace the file */
+    int new_fd;           /* -1, or the replacement being written */
     uint64_t new_base_bytes;
     uint64_t new_seed;
+    uint32_t new_records_max;
+    bool unsure;     /* which one a start would take: a rename was not synced yet */
+    bool resolving;  /* that is what this cycle does first */
     uint8_t *buffer; /* being written */
     size_t buffer_bytes;
     uint32_t records_after; /* once buffer is durable */
@@ -118,7 +126,7 @@ struct aro_table_view {
 
 /* A segment that the last start set aside. error 0: one of its files is missing. */
 struct aro_lost {
-    uint32_t number; /* 0: no segment; objects.log is missing */
+    uint32_t number; /* 0: no segment; objects.log is missing, or a head on a device damaged */
     int error;       /* -errno of reading it, or of putting it right */
 };
 
@@ -144,6 +152,7 @@ struct aro_store {
     void (*judge)(void *arg, const struct aro_victim *victim);
     void *judge_arg;
     const struct aro_volume_api *volume; /* NULL: not open */
+    struct aro_device *device;           /* NULL: a directory */
     int volume_fd;
     int lock_fd;
     bool read_only; /* nothing is ever written: not even what a start would put right */
@@ -271,11 +280,12 @@ void aro_object_log_close(struct aro_store *store);
 /* Records of the object operations in `cycling`. 0: queued; -EAGAIN: later; -errno: failed. */
 int aro_object_log_write(struct aro_store *store, struct aro_io *io);
 int aro_object_log_sync(struct aro_store *store, struct aro_io *io);
-/*
- * The records are durable (0) or not (-errno). 1: the file was replaced, sync the directory; 0; or
- * -errno: not durable.
- */
+/* The records are durable (0) or not (-errno). 1: in a new log, rename it; 0; or -errno: lost. */
 int aro_object_log_settle(struct aro_store *store, int result);
+/* The new log becomes the log. 1: done, sync the names; 0: queued; -EAGAIN: later; -errno: lost. */
+int aro_object_log_rename(struct aro_store *store, struct aro_io *io);
+/* What was queued has ended. 0: sync the names; or -errno. */
+int aro_object_log_renamed(struct aro_store *store, int result);
 
 /* lookup.c: whose payload is at place? 0, -ENOENT, or -errno of reading the table. */
 int aro_place_owner(struct aro_store *store, const struct aro_place *place, struct aro_id *ret);

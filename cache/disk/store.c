@@ -91,7 +91,8 @@ static struct aro_store *new_store(const struct aro_store_config *config)
     store->disk_bytes = UINT64_MAX;
     store->segment_bytes = segment_bytes_of(config);
     store->read_only = config->read_only;
-    store->chunks_max = config->chunks_max != 0 ? config->chunks_max : config->size_bytes / 32768;
+    store->chunks_max = config->chunks_max != 0 ? config->chunks_max
+                                                : config->size_bytes / ARO_BYTES_PER_INDEX_SLOT;
     store->volume_fd = store->lock_fd = store->log.fd = store->log.new_fd = -1;
     store->nop.done = nop_done;
     store->cycle_ms = aro_store_now_ms();
@@ -236,6 +237,7 @@ static void free_gone(struct aro_store *store, struct aro_segment *segment)
         at = &(*at)->next;
     *at = segment->next;
     aro_budget_segment_gone(segment);
+    store->volume->segment_gone(segment);
     aro_recycle_segment_gone(store, segment);
     store->stats.segments_now--;
     aro_segment_free(segment);

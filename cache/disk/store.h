@@ -66,12 +66,13 @@ struct aro_victim {
 };
 
 struct aro_store_config {
-    const char *path;    /* directory; created when its parent exists */
+    const char *path;    /* directory, created when its parent exists; or a block device on which a
+                            store was made (device.h) */
     uint64_t size_bytes; /* budget: never exceeded by all files together (budget.c) */
-    uint64_t
-        segment_bytes;   /* of a new segment, 2 MiB..4 GiB; 0: 256 MiB, less when size is small */
-    uint64_t chunks_max; /* index slots; 0: size_bytes / 32 KiB */
-    uint64_t seed;       /* secret: bucket hash of the index */
+    uint64_t segment_bytes; /* of a new segment, 2 MiB..4 GiB; 0: 256 MiB, less when size is small;
+                               a device has its own */
+    uint64_t chunks_max;    /* index slots; 0: size_bytes / 32 KiB */
+    uint64_t seed;          /* secret: bucket hash of the index */
     struct aro_uring *ring; /* the writer thread's */
     struct aro_qsbr *qsbr;  /* readers of the index and of segment descriptors report here */
     bool read_only;         /* look, change nothing: what a check does */
@@ -81,6 +82,7 @@ struct aro_store_config {
      */
     void (*judge)(void *arg, const struct aro_victim *victim);
     void *judge_arg;
+    bool file_as_device;       /* a test's: a regular file at path stands in for a block device */
     uint64_t fingerprint_mask; /* 0: all bits; a test narrows it to make chunks collide */
 };
 

@@ -12,50 +12,76 @@
 #include "cache/disk/store.h"
 #include "cache/disk/volume.h"
 
-static void seal(struct aro_super *super)
+uint64_t aro_super_uuid_hash(const struct aro_super_block *block)
 {
-    aro_store_le64(super->check, aro_hash_bytes(super, offsetof(struct aro_super, check), 0));
+    return aro_hash_bytes(block->super.uuid, sizeof(block->super.uuid), 0);
 }
 
-static bool sealed(const struct aro_super *super)
+enum aro_layout_kind aro_super_kind(const struct aro_super_block *block)
 {
-    return aro_load_le64(super->check) ==
-           aro_hash_bytes(super, offsetof(struct aro_super, check), 0);
+    return (enum aro_layout_kind)aro_load_le32(block->super.layout);
 }
 
-int aro_super_make(struct aro_super *ret)
+static uint64_t super_check(const struct aro_super_block *block)
 {
+    return aro_hash_bytes(&block->super, offsetof(struct aro_super, check), 0);
+}
+
+static uint64_t layout_check(const struct aro_super_block *block)
+{
+    return aro_hash_bytes(&block->layout, offsetof(struct aro_layout, check),
+                          aro_super_uuid_hash(block));
+}
+
+static bool sealed(const struct aro_super_block *block)
+{
+    if (aro_load_le64(block->super.check) != super_check(block))
+        return false;
+    return aro_super_kind(block) != ARO_LAYOUT_DEVICE ||
+           aro_load_le64(block->layout.check) == layout_check(block);
+}
+
+int aro_super_make(enum aro_layout_kind kind, const struct aro_layout *layout,
+                   struct aro_super_block *ret)
+{
+    struct aro_super *super = &ret->super;
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
     memset(ret, 0, sizeof(*ret));
-    memcpy(ret->magic, ARO_SUPER_MAGIC, sizeof(ret->magic));
-    aro_store_le32(ret->version, ARO_STORE_VERSION);
-    aro_store_le32(ret->block_bytes, ARO_BLOCK_BYTES);
-    aro_store_le64(ret->created_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-    if (getrandom(ret->uuid, sizeof(ret->uuid), 0) != (ssize_t)sizeof(ret->uuid))
+    memcpy(super->magic, ARO_SUPER_MAGIC, sizeof(super->magic));
+    aro_store_le32(super->version, ARO_STORE_VERSION);
+    aro_store_le32(super->block_bytes, ARO_BLOCK_BYTES);
+    aro_store_le64(super->created_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    aro_store_le32(super->layout, kind);
+    if (getrandom(super->uuid, sizeof(super->uuid), 0) != (ssize_t)sizeof(super->uuid))
         return -EIO;
-    seal(ret);
+    aro_store_le64(super->check, super_check(ret));
+    if (layout != NULL) {
+        ret->layout = *layout;
+        aro_store_le64(ret->layout.check, layout_check(ret));
+    }
     return 0;
 }
 
-int aro_super_write(int fd, const struct aro_super *super)
+int aro_super_write(int fd, const struct aro_super_block *block)
 {
+    size_t bytes = aro_super_kind(block) == ARO_LAYOUT_DEVICE ? sizeof(*block) : ARO_SUPER_BYTES;
+
     for (int i = 0; i < ARO_SUPER_COPIES; i++)
-        if (pwrite(fd, super, sizeof(*super), (off_t)i * ARO_SUPER_STEP_BYTES) !=
-            (ssize_t)sizeof(*super))
+        if (pwrite(fd, block, bytes, (off_t)i * ARO_SUPER_STEP_BYTES) != (ssize_t)bytes)
             return errno != 0 ? -errno : -EIO;
     return fsync(fd) != 0 ? -errno : 0;
 }
 
 /* Judges one copy: 0 good, 1 unreadable, -1 with *error: it says that we must not go on. */
-static int judge(const struct aro_super *super, const char *path, struct aro_error *error)
+static int judge(const struct aro_super_block *block, const char *path, struct aro_error *error)
 {
-    uint32_t version = aro_load_le32(super->version);
+    uint32_t version = aro_load_le32(block->super.version);
 
-    if (memcmp(super->magic, ARO_SUPER_MAGIC, sizeof(super->magic)) != 0)
+    if (memcmp(block->super.magic, ARO_SUPER_MAGIC, sizeof(block->super.magic)) != 0)
         return 1;
-    if (!sealed(super))
+    if (!sealed(block))
         return 1;
     if (version > ARO_STORE_VERSION)
         return aro_error_set(error, ARO_E_STORE_NEWER,
@@ -64,10 +90,10 @@ static int judge(const struct aro_super *super, const char *path, struct aro_err
     return 0;
 }
 
-int aro_super_read(int fd, const char *path, bool mend, struct aro_super *ret,
+int aro_super_read(int fd, const char *path, bool mend, struct aro_super_block *ret,
                    struct aro_error *error)
 {
-    struct aro_super copy[ARO_SUPER_COPIES] = {0};
+    struct aro_super_block copy[ARO_SUPER_COPIES] = {0};
     int good = -1, damaged = 0;
     bool ours = false;
 
@@ -81,7 +107,7 @@ int aro_super_read(int fd, const char *path, bool mend, struct aro_super *ret,
         if (verdict == 0 && good < 0)
             good = i;
         damaged += verdict != 0;
-        ours |= memcmp(copy[i].magic, ARO_SUPER_MAGIC, sizeof(copy[i].magic)) == 0;
+        ours |= memcmp(copy[i].super.magic, ARO_SUPER_MAGIC, sizeof(copy[i].super.magic)) == 0;
     }
     if (good >= 0) {
         *ret = copy[good];

@@ -157,7 +157,8 @@ static bool committing(struct aro_store *store)
     store->cycle = ARO_CYCLE_IDLE;
     if (store->cycling.head == NULL)
         return true;
-    store->cycle = ARO_CYCLE_LOG_WRITE;
+    store->log.resolving = store->log.unsure;
+    store->cycle = store->log.unsure ? ARO_CYCLE_LOG_RENAME : ARO_CYCLE_LOG_WRITE;
     return true;
 }
 
@@ -177,22 +178,41 @@ static void log_settled(struct aro_store *store, int result)
     store->cycle = ARO_CYCLE_IDLE;
 }
 
+/* The new log is there for good, or nobody knows: then that first, by the next cycle. */
+static void log_named(struct aro_store *store, int result)
+{
+    bool resolved = store->log.resolving && result == 0;
+
+    store->log.resolving = false;
+    store->log.broken = resolved || result != 0;
+    store->log.unsure &= result != 0;
+    if (resolved)
+        store->cycle = ARO_CYCLE_LOG_WRITE;
+    else
+        log_settled(store, result);
+}
+
 static void log_step_done(struct aro_store *store, int result)
 {
     if (store->cycle == ARO_CYCLE_LOG_WRITE && result == 0) {
         store->cycle = ARO_CYCLE_LOG_SYNC;
         return;
     }
+    if (store->cycle == ARO_CYCLE_LOG_RENAME) {
+        store->cycle = ARO_CYCLE_LOG_DIRECTORY;
+        if (result != 0)
+            log_settled(store, result);
+        return;
+    }
     if (store->cycle == ARO_CYCLE_LOG_DIRECTORY) {
-        store->log.broken = result != 0;
-        log_settled(store, result);
+        log_named(store, result);
         return;
     }
     store->stats.sync_failures += result != 0;
     store->stats.syncs += result == 0;
     result = aro_object_log_settle(store, result);
     if (result == 1)
-        store->cycle = ARO_CYCLE_LOG_DIRECTORY;
+        store->cycle = ARO_CYCLE_LOG_RENAME;
     else
         log_settled(store, result);
 }
@@ -207,12 +227,14 @@ static bool log_step(struct aro_store *store)
         error = aro_object_log_write(store, &store->io);
     else if (store->cycle == ARO_CYCLE_LOG_SYNC)
         error = aro_object_log_sync(store, &store->io);
+    else if (store->cycle == ARO_CYCLE_LOG_RENAME)
+        error = aro_object_log_rename(store, &store->io);
     else
         error = store->volume->names_sync(store, &store->io);
     store->cycle_queued = error == 0;
     if (error == 0 || error == -EAGAIN)
         return false;
-    log_step_done(store, error);
+    log_step_done(store, error < 0 ? error : 0);
     return true;
 }
 
@@ -226,6 +248,8 @@ static void cycle_done(struct aro_io *io, int result)
     } else {
         if (store->cycle == ARO_CYCLE_LOG_WRITE && result >= 0)
             result = result == (int)store->log.buffer_bytes ? 0 : -EIO;
+        if (store->cycle == ARO_CYCLE_LOG_RENAME)
+            result = aro_object_log_renamed(store, result);
         log_step_done(store, result);
     }
     aro_store_deliver(store);
@@ -255,6 +279,7 @@ void aro_cycle_advance(struct aro_store *store)
             break;
         case ARO_CYCLE_LOG_WRITE:
         case ARO_CYCLE_LOG_SYNC:
+        case ARO_CYCLE_LOG_RENAME:
         case ARO_CYCLE_LOG_DIRECTORY:
             on = log_step(store);
             break;

@@ -69,16 +69,28 @@ void aro_table_check(struct aro_table *table, const struct aro_table_of *of, uin
     for (uint32_t i = from; i < to; i++) {
         if (aro_table_is_void(&table->record[i])) {
             table->voids++;
-        } else if (!aro_table_record_good(table, of, i)) {
+            continue;
+        }
+        if (!aro_table_record_good(table, of, i)) {
             aro_table_strike(table, i);
-        } else if (table->record[i].type == ARO_RECORD_COMMIT) {
+            continue;
+        }
+        if (table->record[i].type == ARO_RECORD_COMMIT) {
             table->committed = i + 1;
             table->torn += table->voids; /* somebody erased them */
             table->voids = 0;
         }
+        table->good = i + 1;
+        table->good_torn = table->torn + table->voids;
     }
     if (to == table->count) /* a file ends with a record */
         table->torn += table->voids;
+}
+
+void aro_table_end(struct aro_table *table)
+{
+    table->count = table->good;
+    table->torn = table->good_torn;
 }
 
 void aro_table_apply(struct aro_table *table, const struct aro_table_of *of, uint32_t from,

@@ -32,6 +32,8 @@ struct aro_table {
     uint32_t next_block; /* behind every payload there ever was */
     uint32_t torn;       /* struck out, erased, or cut off in the middle */
     uint32_t voids;      /* since the last COMMIT */
+    uint32_t good;       /* behind the last record that checks, and what was torn before it */
+    uint32_t good_torn;
     uint32_t *record_at; /* by block: number + 1 of the chunk record that counts there */
 };
 
@@ -59,6 +61,8 @@ void aro_table_check(struct aro_table *table, const struct aro_table_of *of, uin
                      uint32_t to);
 void aro_table_apply(struct aro_table *table, const struct aro_table_of *of, uint32_t from,
                      uint32_t to);
+/* Checked: what is behind the last record that checks was never this table's. */
+void aro_table_end(struct aro_table *table);
 /* Forgets voids at the end. */
 void aro_table_trim(struct aro_table *table);
 

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "cache/disk/device.h"
 #include "cache/disk/state.h"
 
 int aro_volume_fail(struct aro_error *error, const char *path, int errnum, const char *what)
@@ -24,5 +26,10 @@ int aro_volume_fail(struct aro_error *error, const char *path, int errnum, const
 int aro_volume_open(struct aro_store *store, const struct aro_store_config *config,
                     struct aro_error *error)
 {
+    struct stat status;
+    bool there = stat(config->path, &status) == 0;
+
+    if (there && (S_ISBLK(status.st_mode) || (S_ISREG(status.st_mode) && config->file_as_device)))
+        return aro_device_open(store, config, error);
     return aro_directory_open(store, config->path, error);
 }

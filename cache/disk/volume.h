@@ -48,9 +48,18 @@ struct aro_volume_api {
     /* Not there any more: one part of it (queued; done(< 0): failed), or at once all that is. */
     int (*segment_unlink)(struct aro_segment *segment, struct aro_io *io, bool data);
     void (*segment_forget)(struct aro_segment *segment);
+    /* Nobody uses its parts any more. */
+    void (*segment_gone)(struct aro_segment *segment);
     /* Is less there than was written? The problem in words, or NULL. */
     const char *(*segment_look)(const struct aro_segment *segment);
-    /* No record behind the first `records` counts any more. Start. 0 or -errno. */
+    /* Makes way for this many records in its table (asked only beyond records_max);
+     * the next record may be written once this has ended and was synced. */
+    int (*table_reserve)(struct aro_segment *segment, struct aro_io *io, uint32_t records);
+    int (*table_reserved)(struct aro_segment *segment, int result); /* 0 or -errno */
+    /* A table is as long as it says, and not as long as there are good records in it. */
+    bool tables_end;
+    /* No record behind the first `records` counts any more; where tables have no end it is the
+     * caller who strikes them out. Start. 0 or -errno. */
     int (*table_cut)(struct aro_segment *segment, uint32_t records);
 
     /* What was created, renamed or unlinked before is so for good when this is done. */
@@ -59,10 +68,13 @@ struct aro_volume_api {
     /* store->log.fd and what belongs to it; creates it where it may. 0 or -errno. Start. */
     int (*log_open)(struct aro_store *store, uint64_t *ret_bytes);
     int (*log_cut)(struct aro_store *store, uint32_t records);
-    /* An empty one beside it, as store->log.new_fd; -errno. */
-    int (*log_new)(struct aro_store *store);
-    /* It takes the place of the old one. */
-    int (*log_rename)(struct aro_store *store);
+    /* An empty one beside it, as store->log.new_fd, with room for so many records, if there is so
+     * much. 0 or -errno. */
+    int (*log_new)(struct aro_store *store, uint32_t records_max);
+    /* It takes the place of the old one: 1: at once; 0: queued; -EAGAIN; or it could not (-errno).
+     * Queued, it has in any case, but see log.unsure. */
+    int (*log_rename)(struct aro_store *store, struct aro_io *io);
+    int (*log_renamed)(int result); /* of what was queued: 0 or -errno */
 
     void (*close)(struct aro_store *store);
 };

@@ -107,8 +107,10 @@ static int tell_record(const struct aro_walk *walk, const char *problem, uint32_
 
 /* ---- from segment to segment ---- */
 
-static const char *lost_told(const struct aro_lost *lost)
+static const char *lost_told(const struct aro_store *store, const struct aro_lost *lost)
 {
+    if (lost->number == 0 && store->device != NULL)
+        return "the head of a slot or of a log is damaged: set aside at the start";
     if (lost->number == 0)
         return "objects.log was missing at the start: no object is known";
     return lost->error == 0 ? "one of its two files is missing: set aside at the start"
@@ -124,7 +126,7 @@ static int lost_next(struct aro_walk *walk, struct aro_walk_item *ret)
         return -EAGAIN;
     }
     lost = &walk->store->lost[walk->lost++];
-    tell(walk, lost_told(lost), ret);
+    tell(walk, lost_told(walk->store, lost), ret);
     ret->place.segment = lost->number;
     ret->error = lost->error;
     return 1;

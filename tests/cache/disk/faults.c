@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ struct passing {
     int error; /* reported instead of the truth, when not 0 */
     unsigned event;
     char name[NAME_BYTES];
+    char part[NAME_BYTES]; /* the same, but of the part of a device */
 };
 
 /* Starts in order; an operation's end is remembered in its start. */
@@ -119,10 +121,12 @@ unsigned faults_count(enum fault_kind kind, const char *name)
 
 static bool matches(enum fault_kind kind, const char *wanted, const struct passing *passing)
 {
-    return passing->kind == kind && strstr(passing->name, wanted) != NULL;
+    return passing->kind == kind && strstr(passing->part, wanted) != NULL;
 }
 
-static void name_of(int fd, char name[NAME_BYTES])
+/* Of a device the part at `at`; a sync has none, but data is synced by descriptors with O_DIRECT.
+ */
+static void name_of(int fd, uint64_t at, char name[NAME_BYTES], char part[NAME_BYTES])
 {
     char link[64], target[512];
     ssize_t n;
@@ -134,6 +138,11 @@ static void name_of(int fd, char name[NAME_BYTES])
     last = strrchr(target, '/');
     last = last == NULL ? "" : last + 1;
     snprintf(name, NAME_BYTES, "%.30s", strncmp(last, "aro-store-", 10) == 0 ? "." : last);
+    memcpy(part, name, NAME_BYTES);
+    if (fixture_on_device && at != UINT64_MAX)
+        fixture_device_name(target, at, part);
+    else if (fixture_on_device)
+        snprintf(part, NAME_BYTES, fcntl(fd, F_GETFL) & O_DIRECT ? "any.data" : "any.table");
 }
 
 static void pass_on(struct passing *passing, int result)
@@ -145,7 +154,7 @@ static void pass_on(struct passing *passing, int result)
         faults.event[passing->event].ended = faults.clock;
     if (result >= 0 && faults.completions < EVENTS_MAX) {
         faults.completed[faults.completions].kind = passing->kind;
-        memcpy(faults.completed[faults.completions++].name, passing->name, NAME_BYTES);
+        memcpy(faults.completed[faults.completions++].name, passing->part, NAME_BYTES);
     }
     free(passing);
     owner->done(owner, result);
@@ -176,7 +185,8 @@ void faults_release(void)
         pass_on(passing, faults.hold.result);
 }
 
-static struct passing *start_named(struct aro_io *owner, enum fault_kind kind, const char *name)
+static struct passing *start_as(struct aro_io *owner, enum fault_kind kind, const char *name,
+                                const char *part)
 {
     struct passing *passing = calloc(1, sizeof(*passing));
 
@@ -186,6 +196,7 @@ static struct passing *start_named(struct aro_io *owner, enum fault_kind kind, c
     passing->kind = kind;
     passing->event = UINT32_MAX;
     snprintf(passing->name, NAME_BYTES, "%s", name);
+    snprintf(passing->part, NAME_BYTES, "%s", part);
     if (!matches(faults.order.kind, faults.order.name, passing))
         return passing;
     if (faults.order.after > 0) {
@@ -198,12 +209,18 @@ static struct passing *start_named(struct aro_io *owner, enum fault_kind kind, c
     return passing;
 }
 
-static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd)
+static struct passing *start_named(struct aro_io *owner, enum fault_kind kind, const char *name)
 {
-    char name[NAME_BYTES];
+    return start_as(owner, kind, name, name);
+}
 
-    name_of(fd, name);
-    return start_named(owner, kind, name);
+/* at: UINT64_MAX when the operation is on all of the file. */
+static struct passing *start(struct aro_io *owner, enum fault_kind kind, int fd, uint64_t at)
+{
+    char name[NAME_BYTES], part[NAME_BYTES];
+
+    name_of(fd, at, name, part);
+    return start_as(owner, kind, name, part);
 }
 
 static void note(struct passing *passing, const void *bytes, uint64_t len_bytes,
@@ -238,7 +255,7 @@ static int launch(struct passing *passing, int error)
 int __wrap_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                            uint32_t len_bytes, uint64_t offset_bytes)
 {
-    struct passing *passing = start(io, FAULT_WRITE, fd);
+    struct passing *passing = start(io, FAULT_WRITE, fd, offset_bytes);
 
     if (passing->error != 0)
         return launch(passing, aro_uring_nop(ring, &passing->io));
@@ -249,7 +266,7 @@ int __wrap_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, co
 
 int __wrap_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd)
 {
-    struct passing *passing = start(io, FAULT_SYNC, fd);
+    struct passing *passing = start(io, FAULT_SYNC, fd, UINT64_MAX);
 
     if (passing->error != 0)
         return launch(passing, aro_uring_nop(ring, &passing->io));
@@ -259,7 +276,7 @@ int __wrap_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd)
 
 int __wrap_aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd)
 {
-    struct passing *passing = start(io, FAULT_SYNC, fd);
+    struct passing *passing = start(io, FAULT_SYNC, fd, UINT64_MAX);
 
     if (passing->error != 0)
         return launch(passing, aro_uring_nop(ring, &passing->io));
@@ -270,7 +287,7 @@ int __wrap_aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd)
 int __wrap_aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd,
                               uint64_t offset_bytes, uint64_t len_bytes)
 {
-    struct passing *passing = start(io, FAULT_ALLOCATE, fd);
+    struct passing *passing = start(io, FAULT_ALLOCATE, fd, UINT64_MAX);
 
     if (passing->error != 0)
         return launch(passing, aro_uring_nop(ring, &passing->io));
@@ -293,7 +310,7 @@ int __wrap_aro_uring_unlink(struct aro_uring *ring, struct aro_io *io, int dir_f
 int __wrap_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
                           uint32_t len_bytes, uint64_t offset_bytes)
 {
-    struct passing *passing = start(io, FAULT_READ, fd);
+    struct passing *passing = start(io, FAULT_READ, fd, offset_bytes);
 
     if (passing->error != 0)
         return launch(passing, aro_uring_nop(ring, &passing->io));

@@ -26,11 +26,13 @@ void fixture_begin(struct fixture *f)
     memset(f, 0, sizeof(*f));
     snprintf(f->dir, sizeof(f->dir), "%s/aro-store-XXXXXX", tmp == NULL ? "/tmp" : tmp);
     cr_assert_not_null(mkdtemp(f->dir));
+    snprintf(f->path, sizeof(f->path), "%s/device", f->dir);
     aro_qsbr_init(&f->qsbr, 1);
     f->ring = aro_uring_create(128);
     cr_assert_not_null(f->ring);
     f->config = (struct aro_store_config){
-        .path = f->dir,
+        .path = fixture_on_device ? f->path : f->dir,
+        .file_as_device = fixture_on_device,
         .size_bytes = 16u << 20,
         .segment_bytes = 2u << 20,
         .seed = 7,
@@ -60,18 +62,36 @@ void fixture_end(struct fixture *f)
     remove_tree(f->dir);
 }
 
+/* A device is somewhat larger than what fits on it. */
+static struct aro_store_config config_of(struct fixture *f)
+{
+    struct aro_store_config config = f->config;
+
+    memset(&f->error, 0, sizeof(f->error));
+    config.path = fixture_on_device ? f->path : f->dir;
+    config.qsbr = &f->qsbr;
+    if (!fixture_on_device)
+        return config;
+    fixture_make_device(f);
+    config.chunks_max = config.chunks_max == 0 ? config.size_bytes / 32768 : config.chunks_max;
+    config.size_bytes +=
+        (3u << 20) + config.segment_bytes + config.size_bytes / 32 + config.segment_bytes / 32;
+    return config;
+}
+
 bool fixture_open(struct fixture *f)
 {
-    memset(&f->error, 0, sizeof(f->error));
-    f->config.path = f->dir;
-    f->config.qsbr = &f->qsbr;
-    f->store = aro_store_open(&f->config, NULL, NULL, &f->error);
+    struct aro_store_config config = config_of(f);
+
+    f->store = aro_store_open(&config, NULL, NULL, &f->error);
     return f->store != NULL;
 }
 
 void fixture_start(struct fixture *f)
 {
-    f->store = aro_store_start(&f->config, &f->error);
+    struct aro_store_config config = config_of(f);
+
+    f->store = aro_store_start(&config, &f->error);
     cr_assert_not_null(f->store, "%s", f->error.text);
 }
 
@@ -250,6 +270,25 @@ static void path_of(const struct fixture *f, const char *name, char path[512])
     snprintf(path, 512, "%s/%s", f->dir, name);
 }
 
+/* The same, or the device and where in it that part begins. */
+static uint64_t part_of(const struct fixture *f, const char *name, char path[512])
+{
+    uint64_t at = 0;
+
+    path_of(f, name, path);
+    if (fixture_on_device && fixture_device_find(f, name, &at))
+        snprintf(path, 512, "%s", f->path);
+    return at;
+}
+
+bool fixture_exists(const struct fixture *f, const char *name)
+{
+    char path[512];
+
+    (void)part_of(f, name, path);
+    return access(path, F_OK) == 0;
+}
+
 static struct stat status_of(const struct fixture *f, const char *name)
 {
     char path[512];
@@ -267,11 +306,13 @@ uint64_t fixture_file_size(const struct fixture *f, const char *name)
 
 uint64_t fixture_disk_bytes(const struct fixture *f)
 {
-    DIR *dir = opendir(f->dir);
+    DIR *dir = fixture_on_device ? NULL : opendir(f->dir);
     struct dirent *entry;
     struct stat status;
     uint64_t bytes = 0;
 
+    if (fixture_on_device) /* it is as large as it is */
+        return 0;
     cr_assert_not_null(dir);
     while ((entry = readdir(dir)) != NULL)
         if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &status, 0) == 0)
@@ -307,7 +348,7 @@ void fixture_write_file(const struct fixture *f, const char *name, const void *b
     char path[512];
     int fd;
 
-    path_of(f, name, path);
+    offset += part_of(f, name, path);
     fd = open(path, O_RDWR | O_CREAT, 0600);
     cr_assert_geq(fd, 0);
     cr_assert_eq(pwrite(fd, bytes, n, (off_t)offset), (ssize_t)n);
@@ -320,7 +361,7 @@ void fixture_flip_bit(const struct fixture *f, const char *name, uint64_t bit)
     uint8_t byte = 0;
     int fd;
 
-    path_of(f, name, path);
+    bit += part_of(f, name, path) * 8;
     fd = open(path, O_RDWR);
     cr_assert_geq(fd, 0);
     cr_assert_eq(pread(fd, &byte, 1, (off_t)(bit / 8)), 1);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A store in a directory of its own under TMPDIR, driven step by step: each call starts one
- * operation and turns the ring until it is done.
+ * operation and turns the ring until it is done. Linked with choose_device.c it is a store on a
+ * device, for which the file "device" in that directory stands in.
  */
 #ifndef ARO_TESTS_CACHE_DISK_FIXTURE_H
 #define ARO_TESTS_CACHE_DISK_FIXTURE_H
 
 #include "cache/disk/store.h"
 
+extern bool fixture_on_device;
+
 struct fixture {
     char dir[256];
+    char path[272]; /* of the device in it */
     struct aro_store_config config;
     struct aro_qsbr qsbr;
     struct aro_uring *ring;
@@ -23,6 +27,15 @@ struct fixture {
 void fixture_begin(struct fixture *f);
 /* Closes what is open, removes the directory. */
 void fixture_end(struct fixture *f);
+
+/*
+ * fixture_device.c. A device with as many slots as a directory of that size would have whole
+ * segments, at least three, with an empty store on it, unless there is one.
+ */
+void fixture_make_device(struct fixture *f);
+/* Where on it is "seg-00000001.data" or ".table" now? And the name of what is there. */
+bool fixture_device_find(const struct fixture *f, const char *name, uint64_t *ret_at);
+void fixture_device_name(const char *path, uint64_t at, char name[32]);
 
 bool fixture_open(struct fixture *f); /* false: f->error says why */
 /* Opened, but its index is still to be built: by fixture_turn. */
@@ -63,7 +76,11 @@ int fixture_check(struct fixture *f, uint32_t n, uint32_t len_bytes);
 bool fixture_mount(struct fixture *f, uint64_t size_bytes);
 uint64_t fixture_mount_used(const struct fixture *f); /* bytes that its file system lacks */
 
-/* File helpers; name is relative to the store. */
+/*
+ * File helpers; name is relative to the store. Of a segment on a device: exists, flip_bit and
+ * write_file.
+ */
+bool fixture_exists(const struct fixture *f, const char *name);
 uint64_t fixture_file_size(const struct fixture *f, const char *name);
 /* What the store's files take of the file system (their blocks), all together. */
 uint64_t fixture_disk_bytes(const struct fixture *f);

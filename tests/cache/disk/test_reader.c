@@ -133,6 +133,10 @@ Test(reader, a_read_beyond_the_file_is_an_error_not_old_memory)
     struct aro_place place = place_of(0);
     struct aro_disk_done done;
 
+    if (fixture_on_device) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("a device does not end there");
+    }
     place.block = (uint32_t)(f.config.segment_bytes / ARO_BLOCK_BYTES) - 1;
     cr_assert_eq(aro_disk_read(reader, &place, region, 7), 0);
     do {

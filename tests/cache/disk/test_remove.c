@@ -43,14 +43,6 @@ static void remove_segment(uint32_t from)
     }
 }
 
-static bool file_exists(const char *name)
-{
-    char path[512];
-
-    snprintf(path, sizeof(path), "%s/%s", f.dir, name);
-    return access(path, F_OK) == 0;
-}
-
 Test(remove, a_removed_chunk_is_not_found_and_stays_away_once_synced)
 {
     struct aro_id id = fixture_id(1, LEN);
@@ -98,8 +90,8 @@ Test(remove, a_segment_without_live_chunks_gives_its_space_back)
     cr_assert_eq(fixture_sync(&f, 0), 0);
     fixture_settle(&f);
     cr_assert_eq(fixture_stats(&f).bytes_files_now, full - f.config.segment_bytes);
-    cr_assert_not(file_exists("seg-00000003.data"));
-    cr_assert_not(file_exists("seg-00000003.table"));
+    cr_assert_not(fixture_exists(&f, "seg-00000003.data"));
+    cr_assert_not(fixture_exists(&f, "seg-00000003.table"));
     cr_assert_eq(fixture_append(&f, 999, BIG), 0); /* usable again, without a restart */
     cr_assert_eq(fixture_sync(&f, 0), 0);
     fixture_reopen(&f);
@@ -115,7 +107,7 @@ Test(remove, a_segment_stays_until_its_removals_are_synced)
     cr_assert_eq(fixture_sync(&f, 0), 0);
     remove_segment(0);
     aro_store_poll(f.store);
-    cr_assert(file_exists("seg-00000001.data"));
+    cr_assert(fixture_exists(&f, "seg-00000001.data"));
 }
 
 Test(remove, a_segment_stays_while_a_reader_may_hold_a_place_in_it)
@@ -135,17 +127,17 @@ Test(remove, a_segment_stays_while_a_reader_may_hold_a_place_in_it)
     remove_segment(0);
     cr_assert_eq(fixture_sync(&f, 0), 0);
     fixture_settle(&f);
-    cr_assert(file_exists("seg-00000001.data"), "the reader was not quiescent");
+    cr_assert(fixture_exists(&f, "seg-00000001.data"), "the reader was not quiescent");
     cr_assert_eq(aro_disk_read(reader, &place, buffer, 43), -ESTALE);
     aro_qsbr_quiescent(&f.qsbr, 0);
     fixture_settle(&f);
-    cr_assert(file_exists("seg-00000001.data"), "its read was not submitted");
+    cr_assert(fixture_exists(&f, "seg-00000001.data"), "its read was not submitted");
     aro_disk_submit(reader);
     fixture_settle(&f); /* by threads the read may not even have begun */
     while (aro_disk_reap_burst(reader, &done, 1) == 0)
         aro_disk_submit(reader);
     fixture_settle(&f);
-    cr_assert_not(file_exists("seg-00000001.data"));
+    cr_assert_not(fixture_exists(&f, "seg-00000001.data"));
     cr_assert_eq(done.cookie, 42u);
     cr_assert_eq(done.result, 0);
     cr_assert_eq(memcmp(buffer, fixture_chunk(1, BIG, &id), BIG), 0);
@@ -205,6 +197,10 @@ Test(remove, debris_of_a_half_removed_segment_goes_at_the_next_start)
 {
     char path[512];
 
+    if (fixture_on_device) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("a slot is removed at once, or not at all");
+    }
     fill_segment(0);
     fill_segment(10);
     remove_segment(0);
@@ -216,7 +212,7 @@ Test(remove, debris_of_a_half_removed_segment_goes_at_the_next_start)
     cr_assert_eq(unlink(path), 0); /* as far as the crash let it come */
     cr_assert(fixture_open(&f), "%s", f.error.text);
     cr_assert_eq(fixture_stats(&f).recovered_lost, 0u);
-    cr_assert_not(file_exists("seg-00000001.table"));
+    cr_assert_not(fixture_exists(&f, "seg-00000001.table"));
     cr_assert_eq(fixture_check(&f, 10, BIG), 1);
 }
 
