@@ -16,12 +16,14 @@ struct aro_daemon {
     const char *name;            /* "arocached" */
     const char *help;            /* all of --help */
     void (*template)(FILE *out); /* every key there is: -T without a file */
-    bool has_store;              /* knows --check-store */
+    bool has_store;              /* knows --check-store and --make-store */
 };
 
 struct aro_command_line {
     const char *config; /* path */
     bool test, dump, check_store;
+    const char *make_store; /* path of a device; NULL: not asked for */
+    bool overwrite;         /* whatever is on it */
 };
 
 /* -1: go on with *ret; else the exit code, everything is said. */

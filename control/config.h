@@ -96,6 +96,7 @@ struct aro_config {
     unsigned eal_args_count;
 
     uint64_t names_max;
+    char names_dir[ARO_CONFIG_PATH_BYTES]; /* "": the store's */
     struct aro_origin origin[ARO_ORIGINS_MAX];
     unsigned origins;
 

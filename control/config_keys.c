@@ -42,11 +42,11 @@ KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
     "chunk memory that the command pin may keep from eviction, a share or bytes")
 
 KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
-    "directory of the disk tier; made when its parent exists")
+    "directory of the disk tier, made when its parent exists; or a block device, after --make-store")
 KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
-    "disk space for all files of the store; never exceeded")
+    "disk space for all files of the store; never exceeded; of a device that much is used")
 KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
-    "size of a new segment file")
+    "size of a new segment file; of a device when the store is made")
 KEY("store", recycle, store_recycle, CHOICE, 0, 2, "off", RESTART,
     "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
@@ -92,6 +92,8 @@ ORIGIN(ca_file, ca_file, TEXT, 0, 255, "", RESTART,
 
 KEY("names", max, names_max, COUNT, 16, 100000000, "100000", RESTART,
     "rows of the table of names; the oldest leave")
+KEY("names", directory, names_dir, TEXT, 0, 255, "", RESTART,
+    "where names.db lies; empty: in the store's directory; in memory when that is a device, or there is none")
 
 KEY("dataplane", lcores, lcores, LCORES, 1, ARO_LCORES_MAX, "{1}", RESTART,
     "CPUs that run the packet path; number n runs on CPU n, or on any CPU when n does not exist")

@@ -6,6 +6,7 @@
 
 #include "control/check_store.h"
 #include "control/command_line.h"
+#include "control/make_store.h"
 #include "control/phases.h"
 #include "control/profile.h"
 
@@ -13,6 +14,7 @@ static const char help[] =
     "arocached " ARO_VERSION " - serves content-addressed chunks over DPDK\n"
     "\n"
     "usage: arocached -c FILE [-t | -T | --check-store]\n"
+    "       arocached -c FILE --make-store DEVICE [--overwrite]\n"
     "       arocached -T\n"
     "\n"
     "  -c, --config FILE  configuration file\n"
@@ -21,6 +23,9 @@ static const char help[] =
     "                     without -c: every key there is, with range and default\n"
     "      --check-store  check the structure of the store without serving, read-only, then exit:\n"
     "                     0 sound, 6 damaged; refused while a daemon has it open\n"
+    "      --make-store DEVICE  make an empty store on the block device that FILE names as store\n"
+    "                     { path }, then exit; refused when it is in use or holds anything\n"
+    "      --overwrite    with --make-store: whatever the device holds is lost\n"
     "  -V, --version      print the version, then exit\n"
     "  -h, --help         this text\n"
     "\n"
@@ -61,6 +66,11 @@ int main(int argc, char **argv)
     node->config_path = options.config;
     if (aro_config_read(options.config, &node->config, &error) != 0) {
         code = aro_command_line_error(&daemon, &error);
+    } else if (options.make_store != NULL) {
+        code = aro_make_store_offline(&node->config, options.make_store, options.overwrite, stdout,
+                                      &error);
+        if (code < 0)
+            code = aro_command_line_error(&daemon, &error);
     } else if (options.check_store) {
         code = aro_check_store_offline(&node->config, stdout, &error);
         if (code < 0)

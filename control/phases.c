@@ -360,6 +360,18 @@ static void server_stop(struct aro_node *node)
 
 /* ---- names and origins ---- */
 
+/* Beside the store's files; on a device there is no such place. NULL: in memory. */
+static const char *names_dir(const struct aro_config *config)
+{
+    struct stat status;
+
+    if (config->names_dir[0] != '\0')
+        return config->names_dir;
+    if (!config->has_store || stat(config->store_path, &status) != 0 || !S_ISDIR(status.st_mode))
+        return NULL;
+    return config->store_path;
+}
+
 static int origin_start(struct aro_node *node, struct aro_error *error)
 {
     struct aro_resolver_config config = {
@@ -367,7 +379,7 @@ static int origin_start(struct aro_node *node, struct aro_error *error)
         .content = node->content,
         .log = &node->log,
         .origins = {.list = node->config.origin, .count = node->config.origins},
-        .store_dir = node->config.has_store ? node->config.store_path : NULL,
+        .names_dir = names_dir(&node->config),
         .names_max = node->config.names_max,
         .region_bytes = node->config.cache_memory_bytes,
     };

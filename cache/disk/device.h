@@ -66,7 +66,8 @@ struct aro_device_make {
     int (*probe)(int fd, bool wipe, char ret_name[64]);
 };
 
-/* Makes an empty store. 0, or -1 with *error and nothing changed unless that is an I/O error. */
-int aro_device_make(const struct aro_device_make *make, struct aro_error *error);
+/* Makes an empty store. 0; or -1 with *error, nothing changed unless that is an I/O error. */
+int aro_device_make(const struct aro_device_make *make, struct aro_geometry *ret,
+                    struct aro_error *error);
 
 #endif

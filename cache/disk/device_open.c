@@ -14,12 +14,17 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache/disk/state.h"
 #include "cache/disk/super.h"
 
-enum { LOG_RECORDS_FIRST = 1024 };
+enum {
+    LOG_RECORDS_FIRST = 1024,
+    LOCK_TRIES = 10,
+    LOCK_PAUSE_NS = 100000000,
+};
 
 /* ---- the device ---- */
 
@@ -52,14 +57,20 @@ static int measure(int fd, const char *path, bool file_as_device, uint64_t *ret_
 int aro_device_claim(const char *path, bool read_only, bool file_as_device, uint64_t *ret_bytes,
                      struct aro_error *error)
 {
-    int fd = open(path, (read_only ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC);
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    int fd = open(path, (read_only ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC), locked = -1;
 
     if (fd < 0 && errno == EBUSY)
         return aro_error_set(error, ARO_E_STORE_DEVICE_BUSY,
                              "%s is mounted or in use by another program", path);
     if (fd < 0)
         return aro_volume_fail(error, path, errno, "open");
-    if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0)
+    for (int i = 0; i < LOCK_TRIES && locked != 0; i++) { /* udev has it for moments */
+        if (i > 0)
+            nanosleep(&pause, NULL);
+        locked = flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB);
+    }
+    if (locked != 0)
         aro_error_set(error, ARO_E_STORE_LOCKED, "the store %s is in use by another process", path);
     else if (measure(fd, path, file_as_device, ret_bytes, error) == 0)
         return fd;
@@ -245,9 +256,9 @@ static int make_on(const struct aro_device_make *make, int fd, const struct aro_
     return aro_super_write(fd, &super);
 }
 
-int aro_device_make(const struct aro_device_make *make, struct aro_error *error)
+int aro_device_make(const struct aro_device_make *make, struct aro_geometry *ret,
+                    struct aro_error *error)
 {
-    struct aro_geometry geometry;
     uint64_t bytes;
     int fd = aro_device_claim(make->path, false, make->file_as_device, &bytes, error);
     int result = -1;
@@ -255,11 +266,11 @@ int aro_device_make(const struct aro_device_make *make, struct aro_error *error)
     if (fd < 0)
         return -1;
     bytes = make->size_bytes != 0 && make->size_bytes < bytes ? make->size_bytes : bytes;
-    if (!aro_geometry_plan(bytes, make->segment_bytes, &geometry)) {
+    if (!aro_geometry_plan(bytes, make->segment_bytes, ret)) {
         aro_error_set(error, ARO_E_STORE_DEVICE_UNFIT, "%s is too small for a store: %llu bytes",
                       make->path, (unsigned long long)bytes);
     } else if (look_first(make, fd, error) == 0) {
-        result = make_on(make, fd, &geometry);
+        result = make_on(make, fd, ret);
         if (result != 0)
             aro_volume_fail(error, make->path, -result, "make");
     }

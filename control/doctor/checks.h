@@ -73,6 +73,7 @@ const struct aro_interface *aro_interface_of(const struct aro_port_config *port,
 const char *aro_doctor_user(void);
 /* Whether that user may write and search the directory. */
 bool aro_doctor_may_write(const char *path);
+bool aro_doctor_may(const char *path, int mode); /* as access(2) */
 
 /* ---- the checks ---- */
 

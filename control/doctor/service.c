@@ -24,21 +24,26 @@ const char *aro_doctor_user(void)
     return service_user() != NULL ? ARO_SERVICE_USER : "\"$(id -un)\"";
 }
 
-bool aro_doctor_may_write(const char *path)
+bool aro_doctor_may(const char *path, int mode)
 {
     const struct passwd *user = service_user();
     int status = 1;
     pid_t child;
 
     if (user == NULL)
-        return access(path, W_OK | X_OK) == 0;
+        return access(path, mode) == 0;
     child = fork(); /* the kernel judges by the ids of a process: one of its own */
     if (child == 0)
         _exit(setgroups(0, NULL) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0 &&
-                      access(path, W_OK | X_OK) == 0
+                      access(path, mode) == 0
                   ? 0
                   : 1);
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+bool aro_doctor_may_write(const char *path)
+{
+    return aro_doctor_may(path, W_OK | X_OK);
 }
 
 static const char *unit_path(const struct aro_doctor *doctor)

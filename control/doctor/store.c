@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The store's directory: there or to be made, writable, on a file system that takes O_DIRECT, with
- * room for what is configured.
+ * room for what is configured. Or its block device: ours to use, large enough, and a store on it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,6 +9,8 @@
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -243,12 +245,69 @@ static void check_space(struct aro_doctor *doctor, const struct place *place)
         mend_place(doctor, finding, place);
 }
 
+/* ---- the device ---- */
+
+#define STORE_MAGIC "AROSTORE" /* docs/disk-format.md */
+
+static void check_made(struct aro_doctor *doctor, const char *path, int fd)
+{
+    struct aro_finding *finding;
+    char head[8] = "";
+
+    if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+        memcmp(head, STORE_MAGIC, sizeof(head)) == 0) {
+        aro_doctor_say(doctor, ARO_PASS, "store", "%s is a block device with a store on it", path);
+        return;
+    }
+    finding = aro_doctor_say(doctor, ARO_FAIL, "store",
+                             "%s is a block device without a store: all that is on it will be lost "
+                             "when one is made",
+                             path);
+    aro_finding_mend(finding, "lsblk -f '%s' && arocached -c '%s' --make-store '%s'", path,
+                     doctor->config_path, path);
+}
+
+static void check_device(struct aro_doctor *doctor, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char have[ARO_UNITS_TEXT], size[ARO_UNITS_TEXT];
+    struct aro_finding *finding;
+    uint64_t bytes = 0;
+
+    if (fd < 0 || !aro_doctor_may(path, R_OK | W_OK)) {
+        finding =
+            aro_doctor_say(doctor, ARO_FAIL, "store", "%s may not be read and written by user %s",
+                           path, aro_doctor_user());
+        aro_finding_mend(finding,
+                         "chown %s '%s'   # until the next boot; for good: the udev rule of "
+                         "block-store.rules",
+                         aro_doctor_user(), path);
+    } else {
+        check_made(doctor, path, fd);
+    }
+    if (fd < 0)
+        return;
+    if (ioctl(fd, BLKGETSIZE64, &bytes) == 0) {
+        aro_bytes_human(bytes, have);
+        aro_bytes_human(doctor->config.store_size_bytes, size);
+        aro_doctor_say(doctor, bytes >= doctor->config.store_size_bytes ? ARO_PASS : ARO_WARN,
+                       "store space", "%s on the device for a size of %s: the smaller one counts",
+                       have, size);
+    }
+    close(fd);
+}
+
 void aro_check_store(struct aro_doctor *doctor)
 {
+    struct stat status;
     struct place place;
 
     if (!doctor->config.has_store) {
         aro_doctor_say(doctor, ARO_PASS, "store", "none: memory only");
+        return;
+    }
+    if (stat(doctor->config.store_path, &status) == 0 && S_ISBLK(status.st_mode)) {
+        check_device(doctor, doctor->config.store_path);
         return;
     }
     place_look(&place, doctor->config.store_path);

@@ -248,7 +248,7 @@ static int turn(struct aro_chore *chore, uint64_t now_ns)
 struct aro_resolver *aro_resolver_create(const struct aro_resolver_config *config)
 {
     struct aro_resolver *resolver = calloc(1, sizeof(*resolver));
-    struct aro_names_config names = {.dir = config->store_dir,
+    struct aro_names_config names = {.dir = config->names_dir,
                                      .rows_max = config->names_max,
                                      .loop = config->loop,
                                      .log = config->log};

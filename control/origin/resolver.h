@@ -36,7 +36,7 @@ struct aro_resolver_config {
     struct aro_content *content;
     const struct aro_log *log;
     struct aro_origins origins; /* stays */
-    const char *store_dir;      /* for the table of names; NULL: in memory */
+    const char *names_dir;      /* for the table of names; NULL: in memory */
     uint64_t names_max;
     uint64_t region_bytes;
 };

@@ -56,13 +56,13 @@ class Units(unittest.TestCase):
 
     def test_exposure_stays_low_with_every_drop_in(self):
         self.assertEqual(set(self.dropins()),
-                         {"af_packet", "af_xdp", "mlx5", "tap", "vfio", "arogate-port80"})
+                         {"af_packet", "af_xdp", "block-store", "mlx5", "tap", "vfio", "arogate-port80"})
         for name, text in self.dropins().items():
             unit = self.unit(OF_UNIT.get(name, "arocached"), text)
             self.assertLessEqual(self.exposure(unit), EXPOSURE_MAX, name)
 
     def test_the_unit_itself_has_no_capability_and_drop_ins_only_what_their_device_wants(self):
-        wanted = {"vfio": "", "tap": "CAP_NET_ADMIN", "af_packet": "CAP_NET_RAW CAP_NET_ADMIN",
+        wanted = {"vfio": "", "block-store": "", "tap": "CAP_NET_ADMIN", "af_packet": "CAP_NET_RAW CAP_NET_ADMIN",
                   "mlx5": "CAP_NET_RAW CAP_NET_ADMIN",
                   "af_xdp": "CAP_NET_RAW CAP_NET_ADMIN CAP_BPF CAP_SYS_ADMIN",
                   "arogate-port80": "CAP_NET_BIND_SERVICE"}

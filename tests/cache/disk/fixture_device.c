@@ -59,6 +59,7 @@ void fixture_make_device(struct fixture *f)
         .path = f->path, .segment_bytes = f->config.segment_bytes, .file_as_device = true};
     uint64_t slots = f->config.size_bytes / f->config.segment_bytes;
     uint64_t slot_bytes = f->config.segment_bytes + f->config.segment_bytes / 32;
+    struct aro_geometry geometry;
     int fd;
 
     if (access(f->path, F_OK) == 0)
@@ -68,7 +69,7 @@ void fixture_make_device(struct fixture *f)
     slots = slots < ARO_DEVICE_SLOTS_MIN ? ARO_DEVICE_SLOTS_MIN : slots;
     cr_assert_eq(ftruncate(fd, (off_t)((3u << 20) + slots * slot_bytes)), 0);
     close(fd);
-    cr_assert_eq(aro_device_make(&make, &f->error), 0, "%s", f->error.text);
+    cr_assert_eq(aro_device_make(&make, &geometry, &f->error), 0, "%s", f->error.text);
 }
 
 bool fixture_device_find(const struct fixture *f, const char *name, uint64_t *ret_at)
