@@ -19,8 +19,11 @@ struct read {
     struct aro_disk_reader *reader;
     struct read *next_free;
     uint64_t cookie;
+    uint64_t number; /* in the order of queueing; NONE: not under way */
     uint32_t asked_bytes;
 };
+
+#define NONE UINT64_MAX
 
 struct aro_disk_reader {
     struct aro_store *store;
@@ -31,6 +34,7 @@ struct aro_disk_reader {
     struct aro_disk_done *done; /* reap_burst under way: where results go */
     uint64_t queued;
     unsigned unsent; /* of them, since the last submit */
+    unsigned depth;
     struct aro_disk_reader_stats stats;
     struct read read[];
 };
@@ -60,6 +64,7 @@ static void read_done(struct aro_io *io, int result)
     }
     if (reader->done != NULL)
         *reader->done++ = (struct aro_disk_done){read->cookie, result};
+    read->number = NONE;
     read->next_free = reader->free;
     reader->free = read;
 }
@@ -72,6 +77,7 @@ struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_conf
     if (reader == NULL)
         return NULL;
     reader->store = config->store;
+    reader->depth = config->depth;
     reader->slot = take_slot(config->store);
     if (reader->slot == NULL)
         goto fail;
@@ -82,6 +88,7 @@ struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_conf
     for (unsigned i = 0; i < config->depth; i++) {
         reader->read[i].io.done = read_done;
         reader->read[i].reader = reader;
+        reader->read[i].number = NONE;
         reader->read[i].next_free = reader->free;
         reader->free = &reader->read[i];
     }
@@ -108,6 +115,7 @@ void aro_disk_reader_destroy(struct aro_disk_reader *reader)
     aro_uring_destroy(reader->ring);
     aro_file_table_end(&reader->files);
     atomic_store_explicit(&reader->slot->submitted, reader->queued, memory_order_release);
+    atomic_store_explicit(&reader->slot->ended, reader->queued, memory_order_release);
     atomic_store(&reader->slot->taken, false);
     free(reader);
 }
@@ -136,7 +144,7 @@ int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place,
     if (error != 0)
         return error;
     reader->free = read->next_free;
-    reader->queued++;
+    read->number = reader->queued++;
     atomic_store_explicit(&reader->slot->queued, reader->queued, memory_order_release);
     reader->stats.reads++;
     reader->stats.read_bytes += read->asked_bytes;
@@ -145,12 +153,28 @@ int aro_disk_read(struct aro_disk_reader *reader, const struct aro_place *place,
     return 0;
 }
 
-/* Tells the writer which descriptors are not needed any more. */
+/* Completions come in any order: the oldest that is missing counts. */
+static void ended_tell(struct aro_disk_reader *reader)
+{
+    uint64_t oldest = reader->queued;
+
+    for (unsigned i = 0; i < reader->depth; i++)
+        if (reader->read[i].number < oldest)
+            oldest = reader->read[i].number;
+    atomic_store_explicit(&reader->slot->asked, false, memory_order_relaxed);
+    atomic_store_explicit(&reader->slot->ended, oldest, memory_order_release);
+}
+
+/* Tells the writer which descriptors are not needed any more; asked, which places. */
 static void submitted_tell(struct aro_disk_reader *reader)
 {
     uint64_t left = aro_uring_queued(reader->ring);
 
     atomic_store_explicit(&reader->slot->submitted, reader->queued - left, memory_order_release);
+    if (aro_uring_in_flight(reader->ring) == 0)
+        atomic_store_explicit(&reader->slot->ended, reader->queued, memory_order_release);
+    else if (atomic_load_explicit(&reader->slot->asked, memory_order_relaxed))
+        ended_tell(reader);
 }
 
 void aro_disk_submit(struct aro_disk_reader *reader)

@@ -184,9 +184,25 @@ static bool has_let_go(const struct aro_reader_slot *reader, uint32_t removal)
 
 /*
  * May the descriptor go? Once every reader was quiescent, none can prepare a read of it any more;
- * what was prepared before must also have reached the kernel, which then holds the file itself.
- * And no ring may keep the file: its space is counted as free once it is deleted.
+ * what was prepared before must also have reached the kernel, which then holds the file itself. On
+ * a device it must have ended: the place itself will be another segment's. And no ring may keep the
+ * file: its space is counted as free once it is deleted.
  */
+static bool reader_is_done(const struct aro_segment *segment, unsigned reader)
+{
+    struct aro_reader_slot *slot = &segment->store->reader[reader];
+    uint64_t reads = segment->reader_reads[reader];
+
+    if (atomic_load_explicit(&slot->submitted, memory_order_acquire) < reads ||
+        !has_let_go(slot, segment->removal))
+        return false;
+    if (segment->store->device == NULL ||
+        atomic_load_explicit(&slot->ended, memory_order_acquire) >= reads)
+        return true;
+    atomic_store_explicit(&slot->asked, true, memory_order_relaxed);
+    return false;
+}
+
 static bool readers_are_done(struct aro_segment *segment)
 {
     struct aro_store *store = segment->store;
@@ -200,9 +216,7 @@ static bool readers_are_done(struct aro_segment *segment)
                 atomic_load_explicit(&store->reader[i].queued, memory_order_acquire);
     }
     for (unsigned i = 0; i < ARO_STORE_READERS_MAX; i++)
-        if (atomic_load_explicit(&store->reader[i].submitted, memory_order_acquire) <
-                segment->reader_reads[i] ||
-            !has_let_go(&store->reader[i], segment->removal))
+        if (!reader_is_done(segment, i))
             return false;
     return true;
 }

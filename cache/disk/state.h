@@ -137,6 +137,8 @@ struct aro_reader_slot {
     _Atomic uint64_t submitted; /* of those, handed to the kernel */
     _Atomic bool holds_files;   /* its ring has a table of them */
     _Atomic uint32_t let_go;    /* removals of the map after which that holds none of theirs */
+    _Atomic uint64_t ended;     /* none before this one is under way; told when asked, or at rest */
+    _Atomic bool asked;
 };
 
 struct aro_store {

@@ -133,6 +133,9 @@ Test(remove, a_segment_stays_while_a_reader_may_hold_a_place_in_it)
     fixture_settle(&f);
     cr_assert(fixture_exists(&f, "seg-00000001.data"), "its read was not submitted");
     aro_disk_submit(reader);
+    fixture_settle(&f);
+    cr_assert(!fixture_on_device || fixture_exists(&f, "seg-00000001.data"),
+              "its read has not ended");
     fixture_settle(&f); /* by threads the read may not even have begun */
     while (aro_disk_reap_burst(reader, &done, 1) == 0)
         aro_disk_submit(reader);
