@@ -251,6 +251,19 @@ int aro_cache_keep(struct aro_cache *cache, const struct aro_id *id);
 /* Gives it back to the policy, as if it had just come. 0, or -ENOENT: gone, or not kept. */
 int aro_cache_unkeep(struct aro_cache *cache, const struct aro_id *id);
 
+/*
+ * Whom to ask before eviction takes a RESIDENT chunk; NULL: nobody. entry's frequency is 0 if it
+ * was never hit, and at least 2 if the policy had kept it for its hits. True: not yet - it stays
+ * found and readable, out of the policy's hands, until aro_cache_leave. may_wait false: as much
+ * waits as may, a quarter of the spare memory, and it goes whatever the answer is. Keeper thread;
+ * must not call the cache, but may pin entry with a reader of the same thread.
+ */
+void aro_cache_on_leave(struct aro_cache *cache,
+                        bool (*leaves)(void *arg, struct aro_entry *entry, bool may_wait),
+                        void *arg);
+/* It need not wait any more. Only while that pin holds it; harmless when it went by other ways. */
+void aro_cache_leave(struct aro_cache *cache, struct aro_entry *entry);
+
 /* Unlinks a chunk. 0, -ENOENT, or -EBUSY while it is READING. Memory follows by reclamation. */
 int aro_cache_remove(struct aro_cache *cache, const struct aro_id *id);
 /* Unlinks every RESIDENT chunk that is not kept; returns how many. Pinned memory returns when the

@@ -26,7 +26,10 @@ int aro_cache_keep(struct aro_cache *cache, const struct aro_id *id)
         return 0;
     if (entry->policy_queue == 0) /* READING, or on its way to the inbox */
         return -EAGAIN;
-    cache->policy->ops->remove(cache->policy, entry);
+    if (entry->policy_queue == ARO_QUEUE_LEAVING)
+        aro_leave_forget(cache, entry);
+    else
+        cache->policy->ops->remove(cache->policy, entry);
     entry->policy_queue = ARO_QUEUE_KEPT;
     cache->kept_entries++;
     cache->policy->withheld_bytes += entry->len_bytes;

@@ -51,8 +51,9 @@ struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_byt
 /* bytes, entries: of chosen victims that are still in the index. */
 static bool memory_short(const struct aro_cache *cache, uint64_t bytes, uint64_t entries)
 {
-    bytes += free_bytes(cache) + aro_reclaim_coming_bytes(cache);
-    entries += cache->entries.max - cache->entries.in_use + aro_reclaim_coming_entries(cache);
+    bytes += free_bytes(cache) + aro_reclaim_coming_bytes(cache) + cache->leaving_bytes;
+    entries += cache->entries.max - cache->entries.in_use + aro_reclaim_coming_entries(cache) +
+               cache->leaving_entries;
     return bytes < cache->wanted_bytes || entries < cache->spare_entries;
 }
 
@@ -113,7 +114,7 @@ static void size_out(struct aro_cache *cache, const struct aro_entry *entry)
     count->bytes -= entry->len_bytes;
 }
 
-void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
+void aro_keeper_drop_now(struct aro_cache *cache, struct aro_entry *entry)
 {
     size_out(cache, entry);
     if (!entry_unlink(cache, entry, 0))
@@ -121,6 +122,12 @@ void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
     cache->evicted++;
     cache->evicted_unread += atomic_load_explicit(&entry->frequency, memory_order_relaxed) == 0;
     aro_reclaim_retire(cache, entry);
+}
+
+void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry)
+{
+    if (!aro_leave_waits(cache, entry))
+        aro_keeper_drop_now(cache, entry);
 }
 
 static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
@@ -140,7 +147,7 @@ static void entry_admit(struct aro_cache *cache, struct aro_entry *entry)
     size_in(cache, entry);
 }
 
-/* The policy, or the list of the kept, knows it no more. */
+/* The policy, or who else held it, knows it no more. */
 static void entry_forget(struct aro_cache *cache, struct aro_entry *entry)
 {
     if (entry->policy_queue == 0)
@@ -148,6 +155,8 @@ static void entry_forget(struct aro_cache *cache, struct aro_entry *entry)
     size_out(cache, entry);
     if (entry->policy_queue == ARO_QUEUE_KEPT)
         aro_keep_forget(cache, entry);
+    else if (entry->policy_queue == ARO_QUEUE_LEAVING)
+        aro_leave_forget(cache, entry);
     else
         cache->policy->ops->remove(cache->policy, entry);
 }

@@ -109,6 +109,13 @@ static void s3fifo_remove(struct aro_policy *policy, struct aro_entry *entry)
     policy->entries--;
 }
 
+/* What came into main, and was hit, was asked for more than once: its frequency is to say so. */
+static void leave_main(struct aro_entry *entry)
+{
+    if (atomic_load_explicit(&entry->frequency, memory_order_relaxed) != 0)
+        atomic_store_explicit(&entry->frequency, PROMOTE_HITS, memory_order_relaxed);
+}
+
 /* Each turn of an entry costs it a hit: at most ARO_FREQUENCY_MAX turns of the queue. */
 static struct aro_entry *main_evict(struct s3fifo *s3fifo)
 {
@@ -119,6 +126,7 @@ static struct aro_entry *main_evict(struct s3fifo *s3fifo)
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency == 0) {
             s3fifo_remove(&s3fifo->policy, entry);
+            leave_main(entry);
             break;
         }
         dequeue(s3fifo, entry);

@@ -7,6 +7,7 @@
  *   reclaim.c  unlinked entries on their way back to free memory
  *   restock.c  the readers' stock within its budget
  *   keep.c     entries that the policy may not evict
+ *   leave.c    entries that it evicted and that somebody wants to write first
  *   room.c     room in one piece for long chunks
  *   stats.c    what all of them counted
  *
@@ -38,7 +39,8 @@ enum {
     /* policy_queue of entries that no policy holds: */
     ARO_QUEUE_POLICY_MAX = 0x0f, /* a policy's queues are 1..7, and ARO_QUEUE_HIT */
     ARO_QUEUE_KEPT = 0x10,
-    ARO_QUEUE_HELD = 0x11, /* retired and unreachable, but for pins */
+    ARO_QUEUE_HELD = 0x11,    /* retired and unreachable, but for pins */
+    ARO_QUEUE_LEAVING = 0x12, /* evicted, and waits to be written */
 };
 
 struct aro_reader {
@@ -91,6 +93,10 @@ struct aro_cache {
     uint32_t spare_entries;
     unsigned readers;
     uint64_t kept_entries;
+    bool (*leaves)(void *arg, struct aro_entry *entry, bool may_wait);
+    void *leaves_arg;
+    uint64_t leaving_entries, leaving_bytes; /* LEAVING; the bytes: memory */
+    uint64_t leaving_payload_bytes;
     uint64_t admitted, rejected, ghost_hits, evicted, evicted_unread, removed, index_full,
         alloc_failed;
     struct aro_size_count size[ARO_SIZE_CLASSES]; /* of what is admitted or kept */
@@ -133,6 +139,13 @@ bool aro_room_make(struct aro_cache *cache);
 /* The entry leaves the cache: it is kept no more. */
 void aro_keep_forget(struct aro_cache *cache, struct aro_entry *entry);
 
+/* ---- leave.c ---- */
+
+/* The policy knows this victim no more. True: it is LEAVING, and goes later. */
+bool aro_leave_waits(struct aro_cache *cache, struct aro_entry *entry);
+/* The entry is LEAVING no more. */
+void aro_leave_forget(struct aro_cache *cache, struct aro_entry *entry);
+
 /* ---- cache.c ---- */
 
 /*
@@ -145,6 +158,8 @@ struct aro_entry *aro_cache_member(const struct aro_cache *cache, const struct a
 
 /* Out of the index by the policy's will, unless a reader was first; the policy does not know it. */
 void aro_keeper_drop(struct aro_cache *cache, struct aro_entry *entry);
+/* The same, at once: nobody is asked. */
+void aro_keeper_drop_now(struct aro_cache *cache, struct aro_entry *entry);
 /* An entry from the arena; on failure raises wanted_bytes so that eviction makes room. */
 struct aro_entry *aro_keeper_take(struct aro_cache *cache, uint32_t capacity_bytes);
 

@@ -17,6 +17,7 @@
 enum { ARO_CLAIMS_MAX = 4 << 20 }; /* 256 GiB in 64 KiB chunks */
 
 struct aro_claims;
+struct aro_deferred;
 
 struct aro_claim {
     struct aro_id id;
@@ -24,6 +25,10 @@ struct aro_claim {
     uint32_t users;
     uint32_t len_bytes; /* of the chunk, for whoever wants to know; else 0 */
     bool fresh;
+    /* control/admission.h: */
+    bool loose;                 /* the chunk is in memory and nowhere else */
+    bool lost;                  /* it was, and is not any more */
+    struct aro_deferred *owner; /* loose: whose it is; NULL: of a put under way */
 };
 
 struct aro_claims *aro_claims_create(uint64_t seed); /* NULL with errno */

@@ -48,6 +48,11 @@ aro_handler *aro_node_handler(const char *name)
 
 /* ---- objects ---- */
 
+const char *aro_object_tier(const struct aro_content *content, const struct aro_id *id)
+{
+    return aro_content_object_on_disk(content, id) ? "disk" : "memory";
+}
+
 json_t *aro_object_json(const struct aro_object *object)
 {
     char id[ARO_ID_TEXT_MAX], digest[ARO_ID_TEXT_MAX];
@@ -92,6 +97,7 @@ static json_t *ls_json(struct aro_node *node, const struct aro_object *object)
     json_t *json = aro_object_json(object);
 
     json_object_set_new(json, "pinned", json_boolean(pin != NULL && pin->complete));
+    json_object_set_new(json, "tier", json_string(aro_object_tier(node->content, &object->id)));
     return json;
 }
 
@@ -114,6 +120,26 @@ void aro_handle_ls(void *arg, struct aro_call *call)
     aro_call_reply(call, json_pack("{s:o, s:b}", "objects", list, "more", more));
 }
 
+static bool flush_loses(struct aro_node *node, struct aro_error *error)
+{
+    struct aro_admission_stats admission;
+    struct aro_cache_stats cache;
+
+    aro_cache_stats(node->cache, &cache);
+    aro_admission_stats(aro_content_admission(node->content), &admission);
+    if (node->store == NULL && cache.entries_now > cache.kept_now)
+        aro_error_set(error, ARO_E_FLUSH_LOSES,
+                      "there is no store: %llu chunks would be lost for good",
+                      (unsigned long long)(cache.entries_now - cache.kept_now));
+    else if (admission.objects_now > 0)
+        aro_error_set(error, ARO_E_FLUSH_LOSES,
+                      "%llu objects that were asked for once are in memory only, and would be lost",
+                      (unsigned long long)admission.objects_now);
+    else
+        return false;
+    return true;
+}
+
 void aro_handle_flush(void *arg, struct aro_call *call)
 {
     struct aro_node *node = arg;
@@ -121,15 +147,11 @@ void aro_handle_flush(void *arg, struct aro_call *call)
     struct aro_error error;
     uint64_t removed;
 
-    aro_cache_stats(node->cache, &stats);
-    if (node->store == NULL && stats.entries_now > stats.kept_now &&
-        !aro_call_flag(call, "force")) {
-        aro_error_set(&error, ARO_E_FLUSH_LOSES,
-                      "there is no store: %llu chunks would be lost for good",
-                      (unsigned long long)(stats.entries_now - stats.kept_now));
+    if (!aro_call_flag(call, "force") && flush_loses(node, &error)) {
         aro_call_fail(call, &error);
         return;
     }
+    aro_admission_clear(aro_content_admission(node->content));
     removed = aro_cache_flush(node->cache);
     while (aro_cache_maintain(node->cache, 1024))
         ;

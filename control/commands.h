@@ -55,8 +55,12 @@ void aro_handle_store_scrub(void *node, struct aro_call *call);
 void aro_handle_pin(void *node, struct aro_call *call);
 void aro_handle_unpin(void *node, struct aro_call *call);
 
+/* Where an object is: "disk", or "memory" for one that waits for the disk, or that has none. */
+const char *aro_object_tier(const struct aro_content *content, const struct aro_id *id);
 /* {"id", "digest", "bytes", "chunks", "chunk_bytes", "label", "created_ns"}. NULL: no memory. */
 json_t *aro_object_json(const struct aro_object *object);
+/* What waits for the disk, of a node with a store. */
+json_t *aro_admission_json(const struct aro_node *node);
 /* What an error that an origin caused carries in "data": its status. NULL: it gave none. */
 json_t *aro_http_status_json(int http_status);
 

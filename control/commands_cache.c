@@ -76,6 +76,7 @@ static json_t *disk_json(const struct view *view)
                   "hits", integer(disk_hits(c)), "misses", integer(c->misses_absent), "hit_ratio",
                   ratio(disk_hits(c), c->misses_absent), "admitted", integer(store->writes),
                   "rejected", integer(store->rejected), "removed", integer(store->removed)));
+    json_object_set_new(json, "admission", aro_admission_json(view->node));
     return json;
 }
 

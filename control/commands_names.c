@@ -450,6 +450,7 @@ void aro_handle_name(void *arg, struct aro_call *call)
     own = table_call(node, call, ARO_NAMES_SET, 1);
     if (own == NULL)
         return;
+    aro_admission_ask(aro_content_admission(node->content), &object.id);
     own->row[0] = (struct aro_name){.object = object.id,
                                     .bytes = object.total_bytes,
                                     .fetched_unix = aro_now_unix(),

@@ -28,6 +28,7 @@ void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret)
     ret->control.jobs_now = aro_jobs_now(node->jobs);
     ret->control.rounds = aro_loop_rounds(node->loop);
     ret->control.longest_round_us = aro_loop_longest_us(node->loop);
+    aro_admission_stats(aro_content_admission(node->content), &ret->admission);
     aro_resolver_stats(node->resolver, &ret->origin);
     ret->origin.held_now = aro_held_now(node->held);
 }
@@ -105,9 +106,10 @@ void aro_handle_stats(void *arg, struct aro_call *call)
     aro_node_metrics(node, &metrics);
     aro_call_reply(
         call,
-        json_pack("{s:o, s:o, s:o, s:o?, s:o, s:o}", "dataplane", counters_json(&counters),
+        json_pack("{s:o, s:o, s:o, s:o?, s:o?, s:o, s:o}", "dataplane", counters_json(&counters),
                   "balance", balance_json(node, &counters), "cache", group_json(&metrics, "cache"),
-                  "store", node->store != NULL ? group_json(&metrics, "store") : NULL, "control",
+                  "store", node->store != NULL ? group_json(&metrics, "store") : NULL, "admission",
+                  node->store != NULL ? group_json(&metrics, "admission") : NULL, "control",
                   group_json(&metrics, "control"), "origin", group_json(&metrics, "origin")));
 }
 
@@ -257,6 +259,19 @@ static json_t *store_brief(const struct aro_node *node, const struct aro_store_s
                      "recovery", recovery_json(stats));
 }
 
+json_t *aro_admission_json(const struct aro_node *node)
+{
+    bool second_hit = node->config.store_admit == ARO_ADMIT_SECOND_HIT;
+    struct aro_admission_stats stats;
+
+    aro_admission_stats(aro_content_admission(node->content), &stats);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "admit",
+                     second_hit ? "second-hit" : "always", "objects_now",
+                     integer(stats.objects_now), "bytes_now", integer(stats.bytes_now), "deferred",
+                     integer(stats.deferred), "admitted", integer(stats.admitted), "dropped",
+                     integer(stats.dropped));
+}
+
 void aro_handle_status(void *arg, struct aro_call *call)
 {
     struct aro_node *node = arg;
@@ -275,5 +290,7 @@ void aro_handle_status(void *arg, struct aro_call *call)
                                      store_brief(node, &metrics.store), "ports", port_brief(node),
                                      "lcores", (int)aro_dataplane_lcores(node->dataplane), "pools",
                                      pools_json(node), "jobs", (int)metrics.control.jobs_now));
+    if (node->store != NULL)
+        json_object_set_new(json, "admission", aro_admission_json(node));
     aro_call_reply(call, json);
 }

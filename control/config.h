@@ -32,6 +32,11 @@ enum aro_store_io {
     ARO_STORE_IO_THREADS = 1,
 };
 
+enum aro_store_admit {
+    ARO_ADMIT_ALWAYS = 0,
+    ARO_ADMIT_SECOND_HIT = 1, /* what was pulled: when it is asked for again */
+};
+
 enum aro_log_level {
     ARO_LOG_ERROR = 0,
     ARO_LOG_WARNING = 1,
@@ -68,6 +73,7 @@ struct aro_config {
     uint64_t store_segment_bytes;
     uint64_t store_chunks_max;
     uint64_t store_io;
+    uint64_t store_admit;
     enum aro_choice store_recycle; /* auto: with an origin */
     enum aro_choice store_poll;
 

@@ -49,6 +49,8 @@ KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", R
     "size of a new segment file; of a device when the store is made")
 KEY("store", recycle, store_recycle, CHOICE, 0, 2, "off", RESTART,
     "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
+KEY("store", admit, store_admit, ADMIT, 0, 1, "always", RESTART,
+    "what is pulled from origins comes onto the disk always, or when it is asked for again (second-hit)")
 KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
 KEY("store", poll, store_poll, CHOICE, 0, 2, "off", RESTART,

@@ -15,6 +15,7 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
 static const char *const idles[] = {"adaptive", "poll", NULL};
 static const char *const hugepages[] = {"auto", "off", "on", NULL};
 static const char *const store_ios[] = {"auto", "threads", NULL};
+static const char *const admits[] = {"always", "second-hit", NULL};
 static const char *const policies[] = {"s3fifo", "sieve", "lru", "fifo", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const choices[] = {"auto", "on", "off", NULL};
@@ -32,6 +33,8 @@ static const char *const *words_of(enum aro_key_kind kind)
         return hugepages;
     case ARO_KEY_STORE_IO:
         return store_ios;
+    case ARO_KEY_ADMIT:
+        return admits;
     case ARO_KEY_POLICY:
         return policies;
     case ARO_KEY_BOOL:

@@ -27,6 +27,7 @@ enum aro_key_kind {
     ARO_KEY_IDLE,
     ARO_KEY_HUGEPAGES,
     ARO_KEY_STORE_IO,
+    ARO_KEY_ADMIT,
     /* others */
     ARO_KEY_BOOL,        /* bool */
     ARO_KEY_MTU,         /* uint16_t */

@@ -19,6 +19,7 @@ struct aro_content {
     struct aro_content_config config;
     struct aro_claims *claims;
     struct aro_pins *pins;
+    struct aro_admission *admission;
     struct aro_reader *reader; /* offline between calls */
     struct aro_disk_reader *disk;
     struct aro_sha256 *sha;
@@ -55,6 +56,22 @@ static struct aro_fetch *queue_pop(struct queue *queue)
     return fetch;
 }
 
+/* 0 or -1 with errno. */
+static int admission_create(struct aro_content *content)
+{
+    const struct aro_content_config *config = &content->config;
+    struct aro_admission_config admission = {.cache = config->cache,
+                                             .reader = content->reader,
+                                             .store = config->store,
+                                             .ring = config->ring,
+                                             .claims = content->claims};
+
+    if (!config->second_hit || config->store == NULL)
+        return 0;
+    content->admission = aro_admission_create(&admission, config->seed);
+    return content->admission != NULL ? 0 : -1;
+}
+
 struct aro_content *aro_content_create(const struct aro_content_config *config)
 {
     struct aro_content *content = calloc(1, sizeof(*content));
@@ -73,7 +90,8 @@ struct aro_content *aro_content_create(const struct aro_content_config *config)
     if (config->store != NULL)
         content->disk = aro_disk_reader_create(&disk);
     if (content->claims == NULL || content->pins == NULL || content->reader == NULL ||
-        content->sha == NULL || (config->store != NULL && content->disk == NULL)) {
+        content->sha == NULL || (config->store != NULL && content->disk == NULL) ||
+        admission_create(content) != 0) {
         int error = errno;
         aro_content_destroy(content);
         errno = error;
@@ -86,6 +104,7 @@ void aro_content_destroy(struct aro_content *content)
 {
     if (content == NULL)
         return;
+    aro_admission_destroy(content->admission);
     if (content->disk != NULL)
         aro_disk_reader_destroy(content->disk);
     aro_sha256_destroy(content->sha);
@@ -120,6 +139,11 @@ struct aro_pins *aro_content_pins(const struct aro_content *content)
     return content->pins;
 }
 
+struct aro_admission *aro_content_admission(const struct aro_content *content)
+{
+    return content->admission;
+}
+
 /* ---- objects ---- */
 
 static struct aro_object *memory_find(const struct aro_content *content, const struct aro_id *id,
@@ -138,10 +162,13 @@ int aro_content_object_find(const struct aro_content *content, const struct aro_
 {
     const struct aro_object *object;
 
-    if (content->config.store != NULL)
-        return kind == ARO_KIND_DIGEST ? aro_store_digest_find(content->config.store, id, ret)
-                                       : aro_store_object_find(content->config.store, id, ret);
-    object = memory_find(content, id, kind);
+    if (content->config.store == NULL)
+        object = memory_find(content, id, kind);
+    else if ((kind == ARO_KIND_DIGEST ? aro_store_digest_find(content->config.store, id, ret)
+                                      : aro_store_object_find(content->config.store, id, ret)) == 0)
+        return 0;
+    else
+        object = aro_admission_find(content->admission, id, kind);
     if (object == NULL)
         return -ENOENT;
     *ret = *object;
@@ -150,9 +177,24 @@ int aro_content_object_find(const struct aro_content *content, const struct aro_
 
 const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i)
 {
-    if (content->config.store != NULL)
-        return aro_store_object_at(content->config.store, i);
-    return i < content->memory_objects ? &content->memory_object[i] : NULL;
+    struct aro_store_stats store;
+    const struct aro_object *object;
+
+    if (content->config.store == NULL)
+        return i < content->memory_objects ? &content->memory_object[i] : NULL;
+    object = aro_store_object_at(content->config.store, i);
+    if (object != NULL || content->admission == NULL)
+        return object;
+    aro_store_stats(content->config.store, &store);
+    return aro_admission_at(content->admission, i - store.objects_now);
+}
+
+bool aro_content_object_on_disk(const struct aro_content *content, const struct aro_id *id)
+{
+    struct aro_object object;
+
+    return content->config.store != NULL &&
+           aro_store_object_find(content->config.store, id, &object) == 0;
 }
 
 int aro_content_memory_add(struct aro_content *content, const struct aro_object *object)
@@ -395,10 +437,11 @@ static void hash_some(struct aro_content *content)
 
 bool aro_content_poll(struct aro_content *content)
 {
+    bool admits = aro_admission_turn(content->admission);
     struct aro_fetch *fetch;
 
     if (content->fetching == 0)
-        return false;
+        return admits;
     start_all(content);
     reap(content);
     hash_some(content);
@@ -406,5 +449,5 @@ bool aro_content_poll(struct aro_content *content)
         content->fetching--;
         fetch->done(fetch, fetch->result);
     }
-    return content->fetching > 0;
+    return admits || content->fetching > 0;
 }

@@ -3,7 +3,8 @@
  * What the control thread does with content: objects by name, chunks by id, from memory or disk.
  * The ground on which put, verify, evict and stat stand (control/put.h, control/check.h, ...).
  *
- * Objects live in the store; without one, in a bounded list in memory.
+ * Objects live in the store, and those that it may get later in the admission
+ * (control/admission.h); without a store, in a bounded list in memory.
  *
  * Fetching a chunk is asynchronous: copied out of memory, or read from disk on a ring of the
  * control thread's own, then checked against its SHA-256 in steps. Callbacks come from
@@ -14,6 +15,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/store.h"
+#include "control/admission.h"
 #include "control/claims.h"
 #include "control/pins.h"
 
@@ -31,6 +33,7 @@ struct aro_content_config {
     struct aro_store *store; /* NULL: memory only */
     struct aro_uring *ring;  /* the control thread's */
     uint64_t pin_bytes_max;  /* control/pins.h; 0: nothing can be pinned */
+    bool second_hit;         /* with a store: control/admission.h */
     uint64_t seed;
 };
 
@@ -43,14 +46,19 @@ struct aro_store *aro_content_store(const struct aro_content *content); /* NULL:
 struct aro_uring *aro_content_ring(const struct aro_content *content);
 struct aro_claims *aro_content_claims(const struct aro_content *content);
 struct aro_pins *aro_content_pins(const struct aro_content *content);
+/* NULL: whatever is pulled is admitted to the disk, or there is none. */
+struct aro_admission *aro_content_admission(const struct aro_content *content);
 
 /* ---- objects ---- */
 
 /* By object id or by digest. 0 or -ENOENT. */
 int aro_content_object_find(const struct aro_content *content, const struct aro_id *id,
                             enum aro_kind kind, struct aro_object *ret);
-/* Number i in insertion order, NULL past the end. Valid until the next change. */
+/* Number i in insertion order, the deferred ones last; NULL past the end. Valid until the next
+ * change. */
 const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i);
+/* Whether it is durable. */
+bool aro_content_object_on_disk(const struct aro_content *content, const struct aro_id *id);
 /* Memory only: adds or replaces. 0 or -ENOSPC. */
 int aro_content_memory_add(struct aro_content *content, const struct aro_object *object);
 /* Memory only. 0 or -ENOENT. */

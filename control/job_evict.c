@@ -42,6 +42,11 @@ static struct aro_claims *claims_of(const struct evict_job *own)
     return aro_content_claims(own->node->content);
 }
 
+static struct aro_admission *admission_of(const struct evict_job *own)
+{
+    return aro_content_admission(own->node->content);
+}
+
 static void fail(struct evict_job *own, enum aro_error_id id, const char *text)
 {
     if (own->error.id == ARO_E_NONE)
@@ -114,11 +119,19 @@ static int claim_turn(struct evict_job *own)
 
     if (!own->is_object)
         claim(own, &own->id);
+    else if (own->walk == NULL && aro_admission_freeze(admission_of(own), &own->id) != 0)
+        return 1; /* what is on its way to the disk is taken from there */
     else if (own->walk == NULL)
         walk_start(own, &own->id);
     if (own->walk == NULL || walk_on(own, claim, &wish_ms))
         own->phase = own->force ? PHASE_FORGET : PHASE_SPARE;
     return wish_ms;
+}
+
+/* The claims of a deferred object speak for it. */
+static bool is_listed_for_good(const struct evict_job *own, const struct aro_id *id)
+{
+    return aro_admission_find(admission_of(own), id, ARO_KIND_OBJECT) == NULL;
 }
 
 static int spare_turn(struct evict_job *own)
@@ -130,7 +143,8 @@ static int spare_turn(struct evict_job *own)
         other = aro_content_object_at(own->node->content, own->other);
         if (other == NULL)
             own->phase = PHASE_FORGET;
-        else if (own->is_object && aro_id_equal(&other->id, &own->id))
+        else if ((own->is_object && aro_id_equal(&other->id, &own->id)) ||
+                 !is_listed_for_good(own, &other->id))
             own->other++;
         else
             walk_start(own, &other->id);
@@ -152,7 +166,7 @@ static void on_forgotten(struct aro_store_op *op, int result)
 
 static void forget(struct evict_job *own)
 {
-    int result = 0;
+    int result;
 
     own->phase = PHASE_REMOVE;
     if (!own->is_object) {
@@ -160,7 +174,12 @@ static void forget(struct evict_job *own)
             fail(own, ARO_E_CHUNK_IN_USE, "the chunk is in use");
         return;
     }
-    if (own->node->store == NULL) {
+    result = aro_admission_forget(admission_of(own), &own->id);
+    if (result == -EAGAIN) {
+        own->phase = PHASE_FORGET;
+    } else if (result == 0) {
+        return;
+    } else if (own->node->store == NULL) {
         result = aro_content_memory_remove(own->node->content, &own->id);
     } else {
         own->op.done = on_forgotten;
@@ -202,6 +221,7 @@ static void over(struct evict_job *own)
 
     aro_id_format(&own->id, own->is_object ? ARO_KIND_OBJECT : ARO_KIND_CHUNK, text);
     if (own->error.id != ARO_E_NONE) {
+        aro_admission_thaw(admission_of(own), &own->id);
         aro_job_fail(&own->job, &own->error);
     } else {
         aro_log(&own->node->log, ARO_LOG_INFO, "evict", "id=%s removed_chunks=%llu", text,

@@ -317,6 +317,7 @@ static int pin_start(struct pin_job *own, struct aro_call *call, struct aro_erro
     own->job = (struct aro_job){.turn = pin_turn, .cancel = pin_cancel, .total = bytes};
     for (unsigned i = 0; i < WINDOW; i++)
         own->place[i].job = own;
+    aro_admission_ask(aro_content_admission(own->node->content), &id);
     if (kind == ARO_KIND_OBJECT)
         own->walk = aro_descent_create(own->node->content, &id, false);
     if ((kind == ARO_KIND_CHUNK || own->walk != NULL) &&

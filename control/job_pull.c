@@ -2,7 +2,8 @@
 /*
  * The command pull: asks the origin for a URL, even when its name is still fresh, and answers when
  * the object is recorded. Joins a pull of the same URL that runs already; cancelling it ends only
- * a pull that it began and that nobody else joined.
+ * a pull that it began and that nobody else joined. What an operator pulls is on disk at the
+ * answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ static json_t *result_json(const struct pull_job *own, const struct aro_object *
     json_object_set_new(json, "name", json_string(own->lookup.name));
     json_object_set_new(json, "url", json_string(own->lookup.url));
     json_object_set_new(json, "unchanged", json_boolean(unchanged));
-    json_object_set_new(json, "durable", json_boolean(own->node->store != NULL));
+    json_object_set_new(json, "durable",
+                        json_boolean(aro_content_object_on_disk(own->node->content, &object->id)));
     json_object_set_new(json, "elapsed_us", json_integer((json_int_t)took_us));
     return json;
 }
@@ -72,6 +74,20 @@ static void over_cancelled(struct pull_job *own)
     leave(own);
 }
 
+/* What it found in memory is being written. */
+static bool is_written(const struct pull_job *own)
+{
+    const struct aro_pull *pull = own->pull;
+    const struct aro_object *object = &own->lookup.object;
+
+    if (pull != NULL)
+        object = pull->state == ARO_PULL_DONE ? &pull->object : NULL;
+    else if (own->lookup.end != ARO_LOOKUP_HERE)
+        object = NULL;
+    return object != NULL &&
+           aro_admission_writes(aro_content_admission(own->node->content), &object->id);
+}
+
 static int turn(struct aro_job *job, uint64_t now_ns)
 {
     struct pull_job *own = (struct pull_job *)(void *)job;
@@ -85,7 +101,7 @@ static int turn(struct aro_job *job, uint64_t now_ns)
         return TURN_MS;
     if (own->cancelled)
         over_cancelled(own);
-    else if (own->pull == NULL || aro_pull_is_over(own->pull))
+    else if ((own->pull == NULL || aro_pull_is_over(own->pull)) && !is_written(own))
         over(own);
     else
         return TURN_MS;
@@ -123,7 +139,7 @@ void aro_handle_pull(void *arg, struct aro_call *call)
         goto fail;
     own->job = (struct aro_job){.turn = turn, .cancel = cancel};
     own->node = node;
-    own->lookup.refresh = true;
+    own->lookup.refresh = own->lookup.by_hand = true;
     own->lookup.chunk_bytes =
         (uint32_t)aro_call_count(call, "chunk_bytes", ARO_CHUNK_BYTES_DEFAULT);
     own->lookup.done = on_looked_up;

@@ -35,6 +35,7 @@ static json_t *result_json(const struct stat_job *own)
         aro_pins_find(aro_content_pins(own->content), &own->object.id, ARO_KIND_OBJECT);
 
     json_object_set_new(json, "pinned", json_boolean(pin != NULL && pin->complete));
+    json_object_set_new(json, "tier", json_string(aro_object_tier(own->content, &own->object.id)));
     json_object_update_new(json, json_pack("{s:s, s:I, s:I, s:I, s:I}", "kind", "object",
                                            "chunks_in_memory", (json_int_t)own->in_memory,
                                            "chunks_on_disk", (json_int_t)own->on_disk,

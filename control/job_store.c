@@ -63,7 +63,8 @@ void aro_handle_store_stat(void *arg, struct aro_call *call)
                         integer(stats.recovered_lost), "torn", integer(stats.recovered_torn),
                         "quarantined", integer(stats.quarantined), "recovering", stats.recovering,
                         "writable", stats.writable, "direct", stats.direct));
-    aro_call_reply(call, json_pack("{s:[o]}", "stores", json));
+    aro_call_reply(
+        call, json_pack("{s:[o], s:o}", "stores", json, "admission", aro_admission_json(node)));
 }
 
 /* ---- check and scrub ---- */

@@ -15,6 +15,7 @@
 
 #include "cache/cache.h"
 #include "cache/disk/store.h"
+#include "control/admission.h"
 #include "control/origin/stats.h"
 #include "control/server.h"
 #include "control/watch/exporter.h"
@@ -35,6 +36,7 @@ struct aro_metrics {
     struct aro_store_stats store; /* zero without a store */
     struct aro_control_stats control;
     struct aro_origin_stats origin;
+    struct aro_admission_stats admission; /* zero when nothing is deferred */
 };
 
 enum aro_metric_kind {
@@ -44,7 +46,7 @@ enum aro_metric_kind {
 };
 
 struct aro_metric {
-    const char *group; /* "cache", "store", "control", "origin" */
+    const char *group; /* "cache", "store", "admission", "control", "origin" */
     const char *name;
     const char *sentence;
     size_t offset; /* in struct aro_metrics */

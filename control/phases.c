@@ -273,6 +273,7 @@ static int content_start(struct aro_node *node, struct aro_error *error)
         .store = node->store,
         .ring = node->ring,
         .pin_bytes_max = aro_share_of(&node->config.cache_pin_max, node->config.cache_memory_bytes),
+        .second_hit = node->config.store_admit == ARO_ADMIT_SECOND_HIT,
         .seed = secret()};
 
     node->content = aro_content_create(&config);

@@ -94,6 +94,7 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
         goto fail;
     put->content = config->content;
     put->published = config->published;
+    put->deferred = config->deferred && aro_content_admission(config->content) != NULL;
     put->arg = config->arg;
     put->manifests_last = &put->manifests;
     put->object.chunk_bytes = config->chunk_bytes;
@@ -154,11 +155,12 @@ static void slot_publish(struct slot *slot)
     slot->entry = NULL;
     slot->state = SLOT_FREE;
     /* with a store it can be read again from disk whenever memory has no room */
-    if (aro_content_store(put->content) == NULL) {
+    if (slot->memory_only) {
         if (result == 0)
             put->new_bytes += slot->want_bytes;
         else if (result != -EEXIST)
             aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
+        aro_put_defer_published(slot);
     }
     if (put->published != NULL && slot->number != ARO_PUT_MANIFEST && !put->failed)
         put->published(put->arg, slot->number, &slot->claim->id, slot->want_bytes);
@@ -176,6 +178,7 @@ static void on_stored(struct aro_store_op *op, int result)
         return;
     }
     put->new_bytes += slot->want_bytes;
+    aro_admission_stored(slot->claim);
     slot_publish(slot);
 }
 
@@ -209,8 +212,12 @@ static bool slot_store(struct slot *slot)
     struct aro_store *store = aro_content_store(put->content);
     int result;
 
-    if (store == NULL) {
-        slot->claim->fresh |= !aro_content_in_memory(put->content, &slot->entry->id);
+    slot->memory_only = store == NULL;
+    if (put->deferred && !aro_put_defer_slot(slot))
+        return false;
+    if (slot->memory_only) {
+        slot->claim->fresh |= (store == NULL || slot->loose) &&
+                              !aro_content_in_memory(put->content, &slot->entry->id);
         slot_publish(slot);
         return true;
     }
@@ -224,6 +231,7 @@ static bool slot_store(struct slot *slot)
         slot->claim->fresh = true;
         put->busy++;
     } else if (result == -EEXIST) {
+        aro_admission_stored(slot->claim);
         slot_publish(slot);
     } else {
         fail_store(put, result);
@@ -325,10 +333,12 @@ static void on_recorded(struct aro_store_op *op, int result)
     struct aro_put *put = (struct aro_put *)(void *)((char *)op - offsetof(struct aro_put, op));
 
     put->busy--;
-    if (result != 0)
+    if (result != 0) {
         fail_store(put, result);
-    else
-        put->phase = PHASE_OVER;
+        return;
+    }
+    aro_admission_recorded(aro_content_admission(put->content), &put->object.id);
+    put->phase = PHASE_OVER;
 }
 
 /* Every chunk is stored: record the object. */
@@ -341,6 +351,10 @@ static void record(struct aro_put *put)
     clock_gettime(CLOCK_REALTIME, &now);
     put->object.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     put->op.done = on_recorded;
+    if (put->deferred) {
+        aro_put_defer_record(put);
+        return;
+    }
     if (store == NULL) {
         if (aro_content_memory_add(put->content, &put->object) != 0)
             aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "the list of objects in memory is full");
@@ -417,6 +431,7 @@ static bool release_claims(struct aro_put *put, bool kept)
     for (unsigned n = 0; n < UNDO_PER_TURN && put->claims > 0; n++) {
         struct aro_claim *one = put->claim[--put->claims];
         struct aro_id id = one->id;
+        aro_put_defer_let_go(put, one);
         if (aro_claims_release(aro_content_claims(put->content), one, kept))
             aro_content_chunk_remove(put->content, &id);
     }
@@ -456,7 +471,7 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
     if (now_ns - put->moved_ns > ARO_PUT_STALL_NS_MAX)
         aro_put_fail(put, ARO_E_MEMORY_TIGHT, "waited 4 s and no chunk memory came free");
     if (put->phase == PHASE_OVER && !put->failed)
-        return release_claims(put, true) ? 0 : -1;
+        return release_claims(put, !put->deferred) ? 0 : -1;
     if (put->failed) {
         put->phase = PHASE_UNDOING;
         return undo_turn(put);
@@ -496,6 +511,7 @@ int aro_put_result(const struct aro_put *put, struct aro_put_result *ret, struct
     }
     *ret = (struct aro_put_result){.object = put->object,
                                    .new_bytes = put->new_bytes,
-                                   .durable = aro_content_store(put->content) != NULL};
+                                   .durable =
+                                       aro_content_store(put->content) != NULL && !put->deferred};
     return 0;
 }

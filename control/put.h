@@ -34,6 +34,7 @@ struct aro_put_config {
     const char *label;     /* cut to what an object record holds */
     uint32_t window_bytes; /* in flight at most; 0: ARO_PUT_WINDOW_BYTES */
     uint64_t stream_bytes; /* how long a stream is going to be; 0: unknown */
+    bool deferred;         /* stays in memory until it is asked for again (control/admission.h) */
     /* A chunk can be fetched from now on (the object is not there yet). Not in order. May be NULL.
      */
     void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);

@@ -27,6 +27,8 @@ struct slot {
     uint64_t offset_bytes;
     uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
     uint32_t want_bytes, filled_bytes, hashed_bytes;
+    bool memory_only; /* its bytes go nowhere else */
+    bool loose;       /* and are nowhere else */
 };
 
 #define ARO_PUT_MANIFEST UINT64_MAX
@@ -70,6 +72,7 @@ struct aro_put {
     bool source_ended;
     bool finished; /* the builder gave the object id */
     bool failed;
+    bool deferred; /* until it turns out that the store has the object */
     unsigned slots;
     struct slot slot[ARO_PUT_SLOTS_MAX];
 };
@@ -81,5 +84,16 @@ void aro_put_slot_free(struct slot *slot);
 /* put_read.c: takes memory for the next chunks and queues their reads, a bounded amount. */
 void aro_put_read_ahead(struct aro_put *put, uint64_t now_ns);
 bool aro_put_nothing_to_read(const struct aro_put *put);
+
+/* put_defer.c: a put whose object is to stay in memory at first. */
+
+/* Decides where a hashed slot goes. False: not known yet. */
+bool aro_put_defer_slot(struct slot *slot);
+/* The slot is in memory. */
+void aro_put_defer_published(struct slot *slot);
+/* This put holds the chunk no more: the policy has it from now on. */
+void aro_put_defer_let_go(struct aro_put *put, const struct aro_claim *claim);
+/* Every chunk is there: hands the object over, or finds that the store has it. */
+void aro_put_defer_record(struct aro_put *put);
 
 #endif

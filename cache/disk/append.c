@@ -42,6 +42,16 @@ static bool is_stored(const struct aro_store *store, const struct aro_id *id, co
     return false;
 }
 
+bool aro_store_has(struct aro_store *store, const struct aro_id *id, const void *data,
+                   uint32_t len_bytes)
+{
+    struct aro_store_op *twin = under_way(store, id);
+
+    if (twin != NULL)
+        twin->shared = true;
+    return twin != NULL || is_stored(store, id, data, len_bytes);
+}
+
 static bool has_room(const struct aro_segment *segment, uint64_t blocks)
 {
     return segment != NULL && segment->blocks - segment->next_block >= blocks &&
@@ -78,7 +88,6 @@ static int make_room(struct aro_store *store, uint32_t blocks)
 int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
                      const void *data, uint32_t len_bytes)
 {
-    struct aro_store_op *twin;
     int error;
 
     if (len_bytes < ARO_CHUNK_BYTES_MIN || len_bytes > ARO_CHUNK_BYTES_MAX ||
@@ -86,10 +95,7 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
         return -EINVAL;
     if (store->recovery != NULL || store->read_only)
         return store->read_only ? -EROFS : -EAGAIN;
-    twin = under_way(store, id);
-    if (twin != NULL)
-        twin->shared = true;
-    if (twin != NULL || is_stored(store, id, data, len_bytes))
+    if (aro_store_has(store, id, data, len_bytes))
         return -EEXIST;
     if (store->appends_count >= ARO_STORE_OPS_MAX)
         return -EAGAIN;

@@ -200,6 +200,13 @@ int aro_store_append(struct aro_store *store, struct aro_store_op *op, const str
                      const void *data, uint32_t len_bytes);
 
 /*
+ * Would append say -EEXIST? Whoever counts on it takes a mark before, as for an append. Cost: one
+ * checksum of the data where a fingerprint agrees.
+ */
+bool aro_store_has(struct aro_store *store, const struct aro_id *id, const void *data,
+                   uint32_t len_bytes);
+
+/*
  * Take it before the first append (or -EEXIST) that a sync is to answer for. It counts the times
  * that chunks were lost which some caller may count on.
  */

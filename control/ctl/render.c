@@ -185,7 +185,7 @@ static void created(const json_t *object, char into[32])
 
 static void ls(const json_t *r, const struct aro_style *style, FILE *out)
 {
-    struct aro_table *table = aro_table_create("OBJECT|>SIZE|>CHUNKS|CREATED|PINNED|LABEL");
+    struct aro_table *table = aro_table_create("OBJECT|>SIZE|>CHUNKS|CREATED|TIER|PINNED|LABEL");
     unsigned long long bytes = 0, objects = 0;
     char size[ARO_UNITS_TEXT], when[32];
     const json_t *at;
@@ -198,6 +198,7 @@ static void ls(const json_t *r, const struct aro_style *style, FILE *out)
         aro_table_add(table, "%llu", number(at, "chunks"));
         created(at, when);
         aro_table_add(table, "%s", when);
+        aro_table_add(table, "%s", text(at, "tier"));
         aro_table_add(table, "%s", flag(at, "pinned") ? "yes" : "");
         aro_table_add(table, "%s", text(at, "label"));
         bytes += number(at, "bytes");

@@ -6,6 +6,7 @@
 
 #include "control/api/units.h"
 #include "control/ctl/members.h"
+#include "control/ctl/render_store.h"
 #include "control/ctl/table.h"
 
 static void add_bytes(struct aro_table *table, unsigned long long bytes)
@@ -69,6 +70,7 @@ static void tiers(const json_t *r, bool bold, FILE *out)
     if (json_is_object(json_object_get(r, "disk")))
         tier_row(table, r, "disk");
     aro_table_print(table, bold, out);
+    aro_render_admission(json_object_get(json_object_get(r, "disk"), "admission"), out);
 }
 
 /* ---- queues and sizes ---- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/ctl/render_store.h"
 
+#include <string.h>
+
 #include "control/api/units.h"
 #include "control/ctl/members.h"
 
@@ -27,6 +29,19 @@ static void stat_one(const json_t *at, FILE *out)
             number(at, "lost"), number(at, "torn"), number(at, "quarantined"));
 }
 
+void aro_render_admission(const json_t *at, FILE *out)
+{
+    char size[ARO_UNITS_TEXT];
+
+    if (at == NULL || strcmp(text(at, "admit"), "always") == 0)
+        return;
+    fprintf(out,
+            "admission second-hit: %llu objects, %s, in memory until they are asked for again; of "
+            "%llu so far %llu written, %llu gone\n",
+            number(at, "objects_now"), aro_bytes_human(number(at, "bytes_now"), size),
+            number(at, "deferred"), number(at, "admitted"), number(at, "dropped"));
+}
+
 void aro_render_store_stat(const json_t *result, const struct aro_style *style, FILE *out)
 {
     const json_t *at;
@@ -34,6 +49,7 @@ void aro_render_store_stat(const json_t *result, const struct aro_style *style, 
 
     (void)style;
     json_array_foreach(json_object_get(result, "stores"), i, at) stat_one(at, out);
+    aro_render_admission(json_object_get(result, "admission"), out);
 }
 
 static void problem(const json_t *at, FILE *out)

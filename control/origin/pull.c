@@ -179,6 +179,25 @@ static void on_published(void *arg, uint64_t number, const struct aro_id *id, ui
     }
 }
 
+/* Does it stay in memory until somebody asks again? Then there is memory reserved for it. */
+static bool is_deferred(struct aro_pull *pull)
+{
+    struct aro_admission *admission = aro_content_admission(pull->host->content);
+    uint64_t total_bytes = aro_answer_total(&pull->transfer.answer);
+
+    if (!aro_admission_defers(admission, pull->url, total_bytes, pull->joined > 1 || pull->by_hand))
+        return false;
+    pull->deferred_bytes = total_bytes;
+    return true;
+}
+
+static void end_deferred(struct aro_pull *pull)
+{
+    if (pull->deferred_bytes > 0)
+        aro_admission_arrived(aro_content_admission(pull->host->content), pull->deferred_bytes);
+    pull->deferred_bytes = 0;
+}
+
 /* The pipe and the put that empties it. 0, or -1 with *error. */
 static int open_put(struct aro_pull *pull, struct aro_error *error)
 {
@@ -193,6 +212,7 @@ static int open_put(struct aro_pull *pull, struct aro_error *error)
     int ends[2];
 
     config.stream_bytes = total == UINT64_MAX ? 0 : total;
+    config.deferred = is_deferred(pull);
     config.window_bytes =
         window_bytes < ARO_PULL_WINDOW_BYTES ? (uint32_t)window_bytes + 1 : ARO_PULL_WINDOW_BYTES;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -201,6 +221,8 @@ static int open_put(struct aro_pull *pull, struct aro_error *error)
     config.fd = ends[0];
     pull->pipe_fd = ends[1];
     pull->put = aro_put_create(&config, error);
+    if (pull->put == NULL)
+        end_deferred(pull);
     return pull->put != NULL ? 0 : -1;
 }
 
@@ -212,6 +234,7 @@ static void take_result(struct aro_pull *pull)
 
     aro_put_destroy(pull->put);
     pull->put = NULL;
+    end_deferred(pull);
     if (failed != 0) {
         fail_named(pull, &error);
         return;
@@ -338,7 +361,7 @@ static void renewed(struct aro_pull *pull)
     }
     pull->answer = pull->transfer.answer;
     pull->object = object;
-    pull->durable = aro_content_store(pull->host->content) != NULL;
+    pull->durable = aro_content_object_on_disk(pull->host->content, &object.id);
     pull->renewed = true;
     pull->state = ARO_PULL_DONE;
 }

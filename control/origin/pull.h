@@ -87,7 +87,7 @@ struct aro_pull {
     struct aro_pull_wait *waits;
 
     bool renewed;                  /* DONE: known is still right */
-    bool durable;                  /* DONE */
+    bool durable;                  /* DONE: on disk */
     struct aro_object object;      /* DONE */
     struct aro_error error;        /* FAILED */
     int http_status;               /* FAILED: what the origin answered last; 0: nothing */
@@ -98,7 +98,8 @@ struct aro_pull {
     struct aro_put *put;
     int pipe_fd; /* the end that transfers write to; -1: none */
     uint64_t received_bytes;
-    uint64_t retry_ns; /* when to ask again; 0: not */
+    uint64_t deferred_bytes; /* that the admission reserved for the put */
+    uint64_t retry_ns;       /* when to ask again; 0: not */
     unsigned redirects, retries, resumes;
     bool asking;    /* a transfer is under way */
     bool taken;     /* its body goes into the pipe */
@@ -109,6 +110,7 @@ struct aro_pull {
     struct aro_pull *next;
     struct aro_lookup *lookups; /* wait until it is known what comes */
     unsigned joined;            /* lookups so far, the one that began it included */
+    bool by_hand;               /* an operator asked, too */
     unsigned users;             /* hold it in memory */
     unsigned keeping;           /* names on their way into the table */
     bool detached;              /* forgotten meanwhile: nobody joins, no name is kept */

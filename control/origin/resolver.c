@@ -22,8 +22,19 @@ static void end(struct aro_lookup *lookup, enum aro_lookup_end how)
     lookup->resolver->ending = lookup;
 }
 
+/* One that a pull of its own has just brought was not asked for again. */
+static void ask_again(const struct aro_lookup *lookup)
+{
+    const struct aro_pull *pull = lookup->pull;
+
+    if (pull == NULL || pull->renewed || pull->joined > 1 || lookup->by_hand)
+        aro_admission_ask(aro_content_admission(lookup->resolver->config.content),
+                          &lookup->object.id);
+}
+
 void aro_lookup_here(struct aro_lookup *lookup, bool stale)
 {
+    ask_again(lookup);
     lookup->stale = stale;
     end(lookup, ARO_LOOKUP_HERE);
 }

@@ -55,6 +55,7 @@ struct aro_lookup {
     char name[ARO_NAME_BYTES]; /* "": that of url */
     char url[ARO_URL_BYTES];   /* "": that of name */
     bool refresh;              /* ask the origin even if the name is fresh; never answer stale */
+    bool by_hand;              /* an operator's: what it finds is to be on disk */
     uint32_t chunk_bytes;      /* of a pull that this begins */
     void (*done)(struct aro_lookup *lookup); /* never inside aro_resolver_lookup */
 

@@ -171,6 +171,7 @@ void aro_pulls_join(struct aro_pull *pull, struct aro_lookup *lookup)
     unsigned names = pull->names;
 
     pull->joined++;
+    pull->by_hand |= lookup->by_hand;
     aro_pull_add_name(pull, lookup->name);
     if (pull->state < ARO_PULL_ARRIVING) {
         lookup->next = pull->lookups;
@@ -294,9 +295,9 @@ static void log_over(struct aro_resolver *resolver, const struct aro_pull *pull)
         aro_log(log, ARO_LOG_WARNING, "pull-failed", "id=%s pull=%u %s",
                 aro_error_tag(pull->error.id, text), pull->number, pull->error.text);
     else
-        aro_log(log, ARO_LOG_INFO, "pull", "url=%s pull=%u object=%s bytes=%llu", pull->url,
+        aro_log(log, ARO_LOG_INFO, "pull", "url=%s pull=%u object=%s bytes=%llu tier=%s", pull->url,
                 pull->number, aro_id_format(&pull->object.id, ARO_KIND_OBJECT, text),
-                (unsigned long long)pull->object.total_bytes);
+                (unsigned long long)pull->object.total_bytes, pull->durable ? "disk" : "memory");
 }
 
 static void on_failed(struct aro_pull *pull)
@@ -324,6 +325,8 @@ static void on_over(struct aro_pull *pull)
         resolver->stats.renewed++;
     else
         resolver->stats.pulls_done++;
+    if (pull->joined > 1 || pull->by_hand) /* while it arrived */
+        aro_admission_ask(aro_content_admission(resolver->config.content), &pull->object.id);
     change_names(pull, ARO_NAMES_KEEP);
     while ((lookup = take_lookup(pull)) != NULL)
         tell_here(pull, lookup);

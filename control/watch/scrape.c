@@ -23,7 +23,8 @@ static void metrics_write(const struct aro_scrape *scrape, struct aro_exposition
         const struct aro_metric *metric = &aro_metric_list[i];
         bool gauge = aro_metric_is_gauge(metric);
         struct aro_exported as;
-        if (strcmp(metric->group, "store") == 0 && !scrape->has_store)
+        if ((strcmp(metric->group, "store") == 0 || strcmp(metric->group, "admission") == 0) &&
+            !scrape->has_store)
             continue;
         aro_exported_name(metric->group, metric->name, gauge, scrape->cycles_per_s, &as);
         aro_exposition_family(to, as.name, gauge ? ARO_FAMILY_GAUGE : ARO_FAMILY_COUNTER,

@@ -48,6 +48,7 @@ static void open_all(struct fixture *fixture)
                                                         .store = fixture->store,
                                                         .ring = fixture->ring,
                                                         .pin_bytes_max = fixture->region_bytes / 4,
+                                                        .second_hit = fixture->second_hit,
                                                         .seed = 11});
     cr_assert_not_null(fixture->content);
     if (fixture->store_bytes > 0)
@@ -89,6 +90,9 @@ void fixture_destroy(struct fixture *fixture)
 {
     char command[96];
 
+    aro_admission_clear(aro_content_admission(fixture->content));
+    while (aro_admission_turn(aro_content_admission(fixture->content)))
+        fixture_turn(fixture);
     cr_assert_eq(aro_claims_now(aro_content_claims(fixture->content)), 0, "claims leak");
     close_all(fixture);
     munmap(fixture->region, fixture->region_bytes);
@@ -140,10 +144,12 @@ struct aro_id fixture_file_digest(int fd, uint64_t bytes)
 struct aro_put *fixture_put_start(struct fixture *fixture, int fd)
 {
     struct aro_error error = {0};
-    struct aro_put *put = aro_put_create(
-        &(struct aro_put_config){
-            .content = fixture->content, .fd = dup(fd), .chunk_bytes = 65536, .label = "test"},
-        &error);
+    struct aro_put *put = aro_put_create(&(struct aro_put_config){.content = fixture->content,
+                                                                  .fd = dup(fd),
+                                                                  .chunk_bytes = 65536,
+                                                                  .label = "test",
+                                                                  .deferred = fixture->deferred},
+                                         &error);
 
     cr_assert_not_null(put, "%s", error.text);
     return put;

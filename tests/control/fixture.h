@@ -19,7 +19,9 @@ struct fixture {
     struct aro_store *store; /* NULL: memory only */
     struct aro_content *content;
     uint64_t store_bytes;
-    bool recycling; /* from the next fixture_restart on */
+    bool recycling;  /* from the next fixture_restart on */
+    bool second_hit; /* the same */
+    bool deferred;   /* from the next put on */
     struct aro_recycler *recycler;
 };
 
