@@ -88,6 +88,9 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     put->slots = slots_for(stats.bytes_total, config->window_bytes, config->chunk_bytes);
     for (unsigned i = 0; i < put->slots; i++)
         put->slot[i].put = put;
+    put->run = put->slots / 4 < 1                   ? 1
+               : put->slots / 4 > ARO_STORE_RUN_MAX ? ARO_STORE_RUN_MAX
+                                                    : put->slots / 4;
     put->mark = store != NULL ? aro_store_mark(store) : 0;
     put->sha = aro_sha256_pair_create();
     put->builder = aro_manifest_builder_create(config->chunk_bytes, on_manifest, put);
@@ -187,21 +190,11 @@ static bool claim(struct aro_put *put, struct slot *slot)
     return true;
 }
 
-/* Hands a hashed slot to the store (or straight to memory). False: come again. */
-static bool slot_store(struct slot *slot)
+/* The store's answer to a slot that it was given. False: come again. */
+static bool slot_given(struct slot *slot, int result)
 {
     struct aro_put *put = slot->put;
-    struct aro_store *store = aro_content_store(put->content);
-    int result;
 
-    if (store == NULL) {
-        slot->claim->fresh |= !aro_content_in_memory(put->content, &slot->entry->id);
-        slot_publish(slot);
-        return true;
-    }
-    slot->op.done = on_stored;
-    result =
-        aro_store_append(store, &slot->op, &slot->entry->id, slot->entry->data, slot->want_bytes);
     if (result == -EAGAIN)
         return false;
     if (result == 0) {
@@ -215,6 +208,61 @@ static bool slot_store(struct slot *slot)
         aro_put_slot_free(slot);
     }
     return true;
+}
+
+/* The hashed slots, in content order. */
+static unsigned slots_hashed(struct aro_put *put, struct slot *ret[])
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < put->slots; i++) {
+        struct slot *slot = &put->slot[(put->next_hash + i) % put->slots];
+        if (slot->state == SLOT_STORING)
+            ret[n++] = slot;
+    }
+    return n;
+}
+
+/* Hands hashed slots to the store: one write for many. Returns how many. */
+static unsigned slots_store(struct aro_put *put, struct slot *const slot[], unsigned n)
+{
+    struct aro_append append[ARO_PUT_SLOTS_MAX];
+    unsigned given = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        slot[i]->op.done = on_stored;
+        append[i] = (struct aro_append){.op = &slot[i]->op,
+                                        .id = &slot[i]->entry->id,
+                                        .data = slot[i]->entry->data,
+                                        .len_bytes = slot[i]->want_bytes};
+    }
+    aro_store_append_burst(aro_content_store(put->content), append, n);
+    for (unsigned i = 0; i < n; i++)
+        given += slot_given(slot[i], append[i].result);
+    return given;
+}
+
+/* Without a store: straight to memory. */
+static unsigned slots_keep(struct aro_put *put, struct slot *const slot[], unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        slot[i]->claim->fresh |= !aro_content_in_memory(put->content, &slot[i]->entry->id);
+        slot_publish(slot[i]);
+    }
+    return n;
+}
+
+/* False: nothing moved. While hashing goes on, few slots wait for more. */
+static bool store_some(struct aro_put *put, bool hashing)
+{
+    struct slot *slot[ARO_PUT_SLOTS_MAX];
+    unsigned n = slots_hashed(put, slot);
+
+    if (n == 0 || (hashing && n < put->run))
+        return false;
+    if (aro_content_store(put->content) == NULL)
+        return slots_keep(put, slot, n) > 0;
+    return slots_store(put, slot, n) > 0;
 }
 
 /* The last piece of a stream is shorter than the memory taken for it. */
@@ -379,14 +427,12 @@ static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
 {
     uint32_t worked = 0, step;
 
-    for (unsigned i = 0; i < put->slots; i++)
-        if (put->slot[i].state == SLOT_STORING)
-            worked += slot_store(&put->slot[i]);
     if (put->manifests != NULL)
         place_manifest(put, now_ns);
     aro_put_read_ahead(put, now_ns);
     while (worked < ARO_HASH_TURN_BYTES / 2 && !put->failed && (step = hash_step(put)) > 0)
         worked += step;
+    worked += store_some(put, worked > 0);
     check_memory(put);
     if (!put->finished && aro_put_nothing_to_read(put) && put->next_hash == put->next_read &&
         put->manifests == NULL)

@@ -17,12 +17,16 @@ enum slot_state {
     SLOT_WRITING,
 };
 
+enum { PUT_READ_MAX = 8 }; /* slots that share a read */
+
 struct slot {
     enum slot_state state;
     struct aro_put *put;
     struct aro_entry *entry;
     struct aro_claim *claim;
-    struct aro_io io;
+    struct aro_io io; /* of the first of those that share a read */
+    struct iovec iov[PUT_READ_MAX];
+    struct slot *read_next; /* of those */
     struct aro_store_op op;
     uint64_t offset_bytes;
     uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
@@ -71,6 +75,7 @@ struct aro_put {
     bool finished; /* the builder gave the object id */
     bool failed;
     unsigned slots;
+    unsigned run; /* hashed slots that are worth a write */
     struct slot slot[ARO_PUT_SLOTS_MAX];
 };
 
