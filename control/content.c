@@ -19,6 +19,7 @@ struct aro_content {
     struct aro_content_config config;
     struct aro_claims *claims;
     struct aro_pins *pins;
+    struct aro_hasher *hasher;
     struct aro_reader *reader; /* offline between calls */
     struct aro_disk_reader *disk;
     struct aro_sha256 *sha;
@@ -68,12 +69,14 @@ struct aro_content *aro_content_create(const struct aro_content_config *config)
     queue_init(&content->ending);
     content->claims = aro_claims_create(config->seed);
     content->pins = aro_pins_create(config->cache, config->pin_bytes_max, config->seed);
+    content->hasher = aro_hasher_create(config->ring);
     content->reader = aro_cache_reader_create(config->cache);
     content->sha = aro_sha256_create();
     if (config->store != NULL)
         content->disk = aro_disk_reader_create(&disk);
-    if (content->claims == NULL || content->pins == NULL || content->reader == NULL ||
-        content->sha == NULL || (config->store != NULL && content->disk == NULL)) {
+    if (content->claims == NULL || content->pins == NULL || content->hasher == NULL ||
+        content->reader == NULL || content->sha == NULL ||
+        (config->store != NULL && content->disk == NULL)) {
         int error = errno;
         aro_content_destroy(content);
         errno = error;
@@ -89,6 +92,7 @@ void aro_content_destroy(struct aro_content *content)
     if (content->disk != NULL)
         aro_disk_reader_destroy(content->disk);
     aro_sha256_destroy(content->sha);
+    aro_hasher_destroy(content->hasher);
     aro_pins_destroy(content->pins);
     aro_claims_destroy(content->claims);
     free(content->memory_object);
@@ -118,6 +122,11 @@ struct aro_claims *aro_content_claims(const struct aro_content *content)
 struct aro_pins *aro_content_pins(const struct aro_content *content)
 {
     return content->pins;
+}
+
+struct aro_hasher *aro_content_hasher(const struct aro_content *content)
+{
+    return content->hasher;
 }
 
 /* ---- objects ---- */

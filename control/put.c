@@ -252,13 +252,14 @@ static unsigned slots_keep(struct aro_put *put, struct slot *const slot[], unsig
     return n;
 }
 
-/* False: nothing moved. While hashing goes on, few slots wait for more. */
-static bool store_some(struct aro_put *put, bool hashing)
+/* False: nothing moved. While more is being hashed, a few wait for it. */
+static bool store_some(struct aro_put *put)
 {
+    bool more = put->next_give > put->next_hash && put->manifests == NULL;
     struct slot *slot[ARO_PUT_SLOTS_MAX];
     unsigned n = slots_hashed(put, slot);
 
-    if (n == 0 || (hashing && n < put->run))
+    if (n == 0 || (more && n < put->run))
         return false;
     if (aro_content_store(put->content) == NULL)
         return slots_keep(put, slot, n) > 0;
@@ -283,45 +284,65 @@ static bool fit(struct slot *slot)
 
 /* ---- hashing, in content order ---- */
 
+/* Gives the hasher what was read. */
+static void slots_give(struct aro_put *put)
+{
+    struct slot *slot = &put->slot[put->next_give % put->slots];
+
+    while (slot->state == SLOT_FULL && !put->failed && fit(slot)) {
+        memset(slot->entry->data + slot->want_bytes, 0, -slot->want_bytes & 4095);
+        slot->hash = (struct aro_hash_job){
+            .sha = put->sha, .data = slot->entry->data, .len_bytes = slot->want_bytes};
+        slot->state = SLOT_HASHING;
+        aro_hasher_give(aro_content_hasher(put->content), &slot->hash);
+        put->busy++;
+        slot = &put->slot[++put->next_give % put->slots];
+    }
+}
+
+/* A slot that the hasher is done with. */
+static void slot_take_back(struct slot *slot)
+{
+    slot->put->busy--;
+    slot->entry->id = slot->hash.id;
+    slot->state = SLOT_STORING;
+}
+
 static void hashed(struct slot *slot)
 {
     struct aro_put *put = slot->put;
-    uint32_t padding = -slot->want_bytes & 4095;
-    int result;
+    int result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
 
-    slot->entry->id = aro_sha256_pair_part(put->sha);
-    aro_sha256_pair_begin(put->sha);
-    memset(slot->entry->data + slot->want_bytes, 0, padding);
-    result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
-    if (result != 0) {
+    put->hashed_bytes += slot->want_bytes;
+    slot->number = put->object.chunks++;
+    put->next_hash++;
+    if (result != 0)
         aro_put_fail(put, result == -EFBIG ? ARO_E_OBJECT_TOO_LARGE : ARO_E_CONTROL_RESOURCES,
                      result == -EFBIG ? "longer than a manifest can describe"
                                       : "no memory for a manifest");
-        return;
-    }
-    slot->number = put->object.chunks++;
-    put->next_hash++;
-    if (claim(put, slot))
-        slot->state = SLOT_STORING;
+    else if (!claim(put, slot))
+        slot->state = SLOT_FULL; /* nobody's to store */
 }
 
-/* Both digests, the chunk's and the whole's. Returns how many bytes. */
-static uint32_t hash_step(struct aro_put *put)
+static bool next_is_hashed(const struct aro_put *put)
 {
-    struct slot *slot = &put->slot[put->next_hash % put->slots];
-    uint32_t step;
+    const struct slot *slot = &put->slot[put->next_hash % put->slots];
 
-    if (slot->state != SLOT_FULL || put->manifests != NULL || !fit(slot))
-        return 0;
-    step = slot->want_bytes - slot->hashed_bytes;
-    if (step > ARO_HASH_STEP_BYTES)
-        step = ARO_HASH_STEP_BYTES;
-    aro_sha256_pair_update(put->sha, slot->entry->data + slot->hashed_bytes, step);
-    slot->hashed_bytes += step;
-    put->hashed_bytes += step;
-    if (slot->hashed_bytes == slot->want_bytes)
+    return slot->state == SLOT_HASHING && aro_hash_job_done(&slot->hash) && put->manifests == NULL;
+}
+
+/* Takes digests, in content order and a bounded amount. Returns how many bytes they are of. */
+static uint32_t slots_take_back(struct aro_put *put)
+{
+    uint32_t bytes = 0;
+
+    while (next_is_hashed(put) && !put->failed && bytes < ARO_PUT_TURN_BYTES) {
+        struct slot *slot = &put->slot[put->next_hash % put->slots];
+        slot_take_back(slot);
+        bytes += slot->want_bytes;
         hashed(slot);
-    return step;
+    }
+    return bytes;
 }
 
 /* ---- turns ---- */
@@ -425,14 +446,15 @@ static void check_memory(struct aro_put *put)
 
 static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
 {
-    uint32_t worked = 0, step;
+    uint32_t worked;
 
     if (put->manifests != NULL)
         place_manifest(put, now_ns);
     aro_put_read_ahead(put, now_ns);
-    while (worked < ARO_HASH_TURN_BYTES / 2 && !put->failed && (step = hash_step(put)) > 0)
-        worked += step;
-    worked += store_some(put, worked > 0);
+    slots_give(put);
+    worked = slots_take_back(put);
+    if (!put->failed)
+        worked += store_some(put);
     check_memory(put);
     if (!put->finished && aro_put_nothing_to_read(put) && put->next_hash == put->next_read &&
         put->manifests == NULL)
@@ -456,9 +478,14 @@ static bool release_claims(struct aro_put *put, bool kept)
 
 static int undo_turn(struct aro_put *put)
 {
-    for (unsigned i = 0; i < put->slots; i++)
-        if (put->slot[i].state != SLOT_READING && put->slot[i].state != SLOT_WRITING)
-            aro_put_slot_free(&put->slot[i]);
+    for (unsigned i = 0; i < put->slots; i++) {
+        struct slot *slot = &put->slot[i];
+        if (slot->state == SLOT_HASHING && aro_hash_job_done(&slot->hash))
+            slot_take_back(slot);
+        if (slot->state != SLOT_READING && slot->state != SLOT_HASHING &&
+            slot->state != SLOT_WRITING)
+            aro_put_slot_free(slot);
+    }
     if (put->busy > 0)
         return RETRY_MS;
     if (release_claims(put, false))
@@ -493,6 +520,9 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
         return undo_turn(put);
     }
     if (worked > 0)
+        return 0;
+    aro_hasher_await(aro_content_hasher(put->content), put->run);
+    if (next_is_hashed(put))
         return 0;
     return put->source.stream ? STREAM_RETRY_MS : RETRY_MS;
 }

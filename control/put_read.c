@@ -106,7 +106,7 @@ static struct slot *slot_open(struct aro_put *put, uint64_t now_ns)
     if (aro_cache_alloc(aro_content_cache(put->content), slot->want_bytes, &slot->entry) != 0)
         return NULL;
     put->moved_ns = now_ns;
-    slot->filled_bytes = slot->hashed_bytes = 0;
+    slot->filled_bytes = 0;
     slot->offset_bytes = put->read_at;
     slot->state = SLOT_WANTS_READ;
     put->read_at += slot->want_bytes;

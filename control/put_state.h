@@ -4,6 +4,7 @@
 #define ARO_CONTROL_PUT_STATE_H
 
 #include "cache/base/sha256_pair.h"
+#include "control/hasher.h"
 #include "control/put.h"
 #include "control/put_source.h"
 #include "dataplane/proto/manifest_build.h"
@@ -12,7 +13,8 @@ enum slot_state {
     SLOT_FREE,
     SLOT_WANTS_READ, /* memory is there; the read, or its rest, is to be queued */
     SLOT_READING,
-    SLOT_FULL,    /* waits for its turn to be hashed */
+    SLOT_FULL,    /* waits for those before it */
+    SLOT_HASHING, /* the hasher has it */
     SLOT_STORING, /* hashed; the store has not taken it yet */
     SLOT_WRITING,
 };
@@ -27,10 +29,11 @@ struct slot {
     struct aro_io io; /* of the first of those that share a read */
     struct iovec iov[PUT_READ_MAX];
     struct slot *read_next; /* of those */
+    struct aro_hash_job hash;
     struct aro_store_op op;
     uint64_t offset_bytes;
     uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
-    uint32_t want_bytes, filled_bytes, hashed_bytes;
+    uint32_t want_bytes, filled_bytes;
 };
 
 #define ARO_PUT_MANIFEST UINT64_MAX
@@ -56,7 +59,7 @@ struct aro_put {
     void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);
     void *arg; /* of published */
     struct aro_put_source source;
-    struct aro_sha256_pair *sha; /* part: the chunk being hashed */
+    struct aro_sha256_pair *sha; /* the hasher's while a slot is HASHING */
     struct aro_manifest_builder *builder;
     struct manifest *manifests, **manifests_last;
     struct aro_claim **claim; /* one per chunk taken in, manifests included */
@@ -67,10 +70,10 @@ struct aro_put {
     struct aro_store_op op; /* of the object record */
     struct aro_error error; /* the first one */
     uint64_t new_bytes, stored_bytes, hashed_bytes;
-    uint64_t read_at;              /* content offset of the next slot */
-    uint64_t next_read, next_hash; /* chunk numbers */
-    uint64_t moved_ns;             /* when memory last came free */
-    unsigned busy;                 /* operations that the ring or the store holds */
+    uint64_t read_at;                         /* content offset of the next slot */
+    uint64_t next_read, next_give, next_hash; /* chunk numbers: to be read, given, taken back */
+    uint64_t moved_ns;                        /* when memory last came free */
+    unsigned busy; /* operations that the ring, the hasher or the store holds */
     bool source_ended;
     bool finished; /* the builder gave the object id */
     bool failed;

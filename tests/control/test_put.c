@@ -256,7 +256,7 @@ Test(put, without_a_store_content_stays_in_memory_if_it_fits)
     fixture_destroy(fixture);
 }
 
-Test(put, a_turn_hashes_a_bounded_amount)
+Test(put, a_turn_takes_in_a_bounded_amount)
 {
     struct fixture *fixture = fixture_create(REGION, 64 * MIB);
     int fd = fixture_file(8 * MIB, 0, 5);
@@ -267,7 +267,7 @@ Test(put, a_turn_hashes_a_bounded_amount)
 
     while (aro_put_turn(put, aro_now_ns()) >= 0) {
         uint64_t done = aro_put_done_bytes(put);
-        cr_assert_leq(done - before, (uint64_t)ARO_HASH_TURN_BYTES);
+        cr_assert_leq(done - before, (uint64_t)ARO_PUT_TURN_BYTES);
         before = done;
         fixture_turn(fixture);
     }
