@@ -23,8 +23,8 @@
 struct aro_put;
 
 enum {
-    ARO_PUT_WINDOW_BYTES = 8 << 20, /* in flight, less when memory is small */
-    ARO_PUT_SLOTS_MAX = 128,
+    ARO_PUT_WINDOW_BYTES = 16 << 20, /* in flight, less when memory is small */
+    ARO_PUT_SLOTS_MAX = 256,
     ARO_PUT_TURN_BYTES = 1 << 20, /* taken back from the hasher, and given to the store */
 };
 #define ARO_PUT_STALL_NS_MAX UINT64_C(4000000000) /* without any memory coming free */

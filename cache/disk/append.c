@@ -317,10 +317,8 @@ void aro_append_advance(struct aro_store *store)
         if (run.appends > 0 && !run_takes(&run, op) && !run_write(&run))
             return;
         error = make_room(store, aro_blocks(op->place.len_bytes));
-        if (error != 0 || store->active == NULL)
+        if (error != 0 || store->active == NULL) /* a segment without room is no longer active */
             break;
-        if (run.appends > 0 && run.segment != store->active && !run_write(&run))
-            return;
         run_add(&run, store->active, op);
     }
     if (!run_write(&run))
