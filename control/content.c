@@ -20,6 +20,7 @@ struct aro_content {
     struct aro_claims *claims;
     struct aro_pins *pins;
     struct aro_admission *admission;
+    struct aro_hasher *hasher;
     struct aro_reader *reader; /* offline between calls */
     struct aro_disk_reader *disk;
     struct aro_sha256 *sha;
@@ -85,13 +86,14 @@ struct aro_content *aro_content_create(const struct aro_content_config *config)
     queue_init(&content->ending);
     content->claims = aro_claims_create(config->seed);
     content->pins = aro_pins_create(config->cache, config->pin_bytes_max, config->seed);
+    content->hasher = aro_hasher_create(config->ring);
     content->reader = aro_cache_reader_create(config->cache);
     content->sha = aro_sha256_create();
     if (config->store != NULL)
         content->disk = aro_disk_reader_create(&disk);
-    if (content->claims == NULL || content->pins == NULL || content->reader == NULL ||
-        content->sha == NULL || (config->store != NULL && content->disk == NULL) ||
-        admission_create(content) != 0) {
+    if (content->claims == NULL || content->pins == NULL || content->hasher == NULL ||
+        content->reader == NULL || content->sha == NULL ||
+        (config->store != NULL && content->disk == NULL) || admission_create(content) != 0) {
         int error = errno;
         aro_content_destroy(content);
         errno = error;
@@ -108,6 +110,7 @@ void aro_content_destroy(struct aro_content *content)
     if (content->disk != NULL)
         aro_disk_reader_destroy(content->disk);
     aro_sha256_destroy(content->sha);
+    aro_hasher_destroy(content->hasher);
     aro_pins_destroy(content->pins);
     aro_claims_destroy(content->claims);
     free(content->memory_object);
@@ -142,6 +145,11 @@ struct aro_pins *aro_content_pins(const struct aro_content *content)
 struct aro_admission *aro_content_admission(const struct aro_content *content)
 {
     return content->admission;
+}
+
+struct aro_hasher *aro_content_hasher(const struct aro_content *content)
+{
+    return content->hasher;
 }
 
 /* ---- objects ---- */

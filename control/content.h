@@ -17,14 +17,14 @@
 #include "cache/disk/store.h"
 #include "control/admission.h"
 #include "control/claims.h"
+#include "control/hasher.h"
 #include "control/pins.h"
 
 struct aro_content;
 
 enum {
     ARO_MEMORY_OBJECTS_MAX = 4096,                /* without a store */
-    ARO_HASH_STEP_BYTES = 64 << 10,               /* of one hash call on the control thread */
-    ARO_HASH_TURN_BYTES = 256 << 10,              /* of one job's turn */
+    ARO_HASH_TURN_BYTES = 256 << 10,              /* of a turn, on the control thread */
     ARO_FETCH_BUFFER_BYTES = ARO_CHUNK_BYTES_MAX, /* 4 KiB-aligned */
 };
 
@@ -48,6 +48,7 @@ struct aro_claims *aro_content_claims(const struct aro_content *content);
 struct aro_pins *aro_content_pins(const struct aro_content *content);
 /* NULL: whatever is pulled is admitted to the disk, or there is none. */
 struct aro_admission *aro_content_admission(const struct aro_content *content);
+struct aro_hasher *aro_content_hasher(const struct aro_content *content);
 
 /* ---- objects ---- */
 

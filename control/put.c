@@ -23,17 +23,6 @@ void aro_put_fail(struct aro_put *put, enum aro_error_id id, const char *text)
     put->failed = true;
 }
 
-static void fail_store(struct aro_put *put, int error)
-{
-    char text[128];
-
-    snprintf(text, sizeof(text), "the store: %s", strerror(-error));
-    if (error == -ENOSPC || error == -EDQUOT)
-        aro_put_fail(put, ARO_E_STORE_FULL, text);
-    else
-        aro_put_fail(put, ARO_E_STORE_FAILED, text);
-}
-
 static unsigned slots_for(uint64_t region_bytes, uint64_t window_bytes, uint32_t chunk_bytes)
 {
     uint64_t slots;
@@ -104,6 +93,9 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     put->slots = slots_for(stats.bytes_total, config->window_bytes, config->chunk_bytes);
     for (unsigned i = 0; i < put->slots; i++)
         put->slot[i].put = put;
+    put->run = put->slots / 4 < 1                   ? 1
+               : put->slots / 4 > ARO_STORE_RUN_MAX ? ARO_STORE_RUN_MAX
+                                                    : put->slots / 4;
     put->mark = store != NULL ? aro_store_mark(store) : 0;
     put->sha = aro_sha256_pair_create();
     put->builder = aro_manifest_builder_create(config->chunk_bytes, on_manifest, put);
@@ -146,42 +138,6 @@ void aro_put_slot_free(struct slot *slot)
     slot->state = SLOT_FREE;
 }
 
-/* The bytes are safe where they belong: now readers may find them. */
-static void slot_publish(struct slot *slot)
-{
-    struct aro_put *put = slot->put;
-    int result = aro_cache_insert(aro_content_cache(put->content), slot->entry);
-
-    slot->entry = NULL;
-    slot->state = SLOT_FREE;
-    /* with a store it can be read again from disk whenever memory has no room */
-    if (slot->memory_only) {
-        if (result == 0)
-            put->new_bytes += slot->want_bytes;
-        else if (result != -EEXIST)
-            aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "memory has no room for one more chunk");
-        aro_put_defer_published(slot);
-    }
-    if (put->published != NULL && slot->number != ARO_PUT_MANIFEST && !put->failed)
-        put->published(put->arg, slot->number, &slot->claim->id, slot->want_bytes);
-}
-
-static void on_stored(struct aro_store_op *op, int result)
-{
-    struct slot *slot = (struct slot *)(void *)((char *)op - offsetof(struct slot, op));
-    struct aro_put *put = slot->put;
-
-    put->busy--;
-    if (result != 0) {
-        fail_store(put, result);
-        aro_put_slot_free(slot);
-        return;
-    }
-    put->new_bytes += slot->want_bytes;
-    aro_admission_stored(slot->claim);
-    slot_publish(slot);
-}
-
 static bool claim(struct aro_put *put, struct slot *slot)
 {
     struct aro_claim **grown;
@@ -205,41 +161,6 @@ static bool claim(struct aro_put *put, struct slot *slot)
     return true;
 }
 
-/* Hands a hashed slot to the store (or straight to memory). False: come again. */
-static bool slot_store(struct slot *slot)
-{
-    struct aro_put *put = slot->put;
-    struct aro_store *store = aro_content_store(put->content);
-    int result;
-
-    slot->memory_only = store == NULL;
-    if (put->deferred && !aro_put_defer_slot(slot))
-        return false;
-    if (slot->memory_only) {
-        slot->claim->fresh |= (store == NULL || slot->loose) &&
-                              !aro_content_in_memory(put->content, &slot->entry->id);
-        slot_publish(slot);
-        return true;
-    }
-    slot->op.done = on_stored;
-    result =
-        aro_store_append(store, &slot->op, &slot->entry->id, slot->entry->data, slot->want_bytes);
-    if (result == -EAGAIN)
-        return false;
-    if (result == 0) {
-        slot->state = SLOT_WRITING;
-        slot->claim->fresh = true;
-        put->busy++;
-    } else if (result == -EEXIST) {
-        aro_admission_stored(slot->claim);
-        slot_publish(slot);
-    } else {
-        fail_store(put, result);
-        aro_put_slot_free(slot);
-    }
-    return true;
-}
-
 /* The last piece of a stream is shorter than the memory taken for it. */
 static bool fit(struct slot *slot)
 {
@@ -258,45 +179,65 @@ static bool fit(struct slot *slot)
 
 /* ---- hashing, in content order ---- */
 
+/* Gives the hasher what was read. */
+static void slots_give(struct aro_put *put)
+{
+    struct slot *slot = &put->slot[put->next_give % put->slots];
+
+    while (slot->state == SLOT_FULL && !put->failed && fit(slot)) {
+        memset(slot->entry->data + slot->want_bytes, 0, -slot->want_bytes & 4095);
+        slot->hash = (struct aro_hash_job){
+            .sha = put->sha, .data = slot->entry->data, .len_bytes = slot->want_bytes};
+        slot->state = SLOT_HASHING;
+        aro_hasher_give(aro_content_hasher(put->content), &slot->hash);
+        put->busy++;
+        slot = &put->slot[++put->next_give % put->slots];
+    }
+}
+
+/* A slot that the hasher is done with. */
+static void slot_take_back(struct slot *slot)
+{
+    slot->put->busy--;
+    slot->entry->id = slot->hash.id;
+    slot->state = SLOT_STORING;
+}
+
 static void hashed(struct slot *slot)
 {
     struct aro_put *put = slot->put;
-    uint32_t padding = -slot->want_bytes & 4095;
-    int result;
+    int result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
 
-    slot->entry->id = aro_sha256_pair_part(put->sha);
-    aro_sha256_pair_begin(put->sha);
-    memset(slot->entry->data + slot->want_bytes, 0, padding);
-    result = aro_manifest_builder_add(put->builder, &slot->entry->id, slot->want_bytes);
-    if (result != 0) {
+    put->hashed_bytes += slot->want_bytes;
+    slot->number = put->object.chunks++;
+    put->next_hash++;
+    if (result != 0)
         aro_put_fail(put, result == -EFBIG ? ARO_E_OBJECT_TOO_LARGE : ARO_E_CONTROL_RESOURCES,
                      result == -EFBIG ? "longer than a manifest can describe"
                                       : "no memory for a manifest");
-        return;
-    }
-    slot->number = put->object.chunks++;
-    put->next_hash++;
-    if (claim(put, slot))
-        slot->state = SLOT_STORING;
+    else if (!claim(put, slot))
+        slot->state = SLOT_FULL; /* nobody's to store */
 }
 
-/* Both digests, the chunk's and the whole's. Returns how many bytes. */
-static uint32_t hash_step(struct aro_put *put)
+static bool next_is_hashed(const struct aro_put *put)
 {
-    struct slot *slot = &put->slot[put->next_hash % put->slots];
-    uint32_t step;
+    const struct slot *slot = &put->slot[put->next_hash % put->slots];
 
-    if (slot->state != SLOT_FULL || put->manifests != NULL || !fit(slot))
-        return 0;
-    step = slot->want_bytes - slot->hashed_bytes;
-    if (step > ARO_HASH_STEP_BYTES)
-        step = ARO_HASH_STEP_BYTES;
-    aro_sha256_pair_update(put->sha, slot->entry->data + slot->hashed_bytes, step);
-    slot->hashed_bytes += step;
-    put->hashed_bytes += step;
-    if (slot->hashed_bytes == slot->want_bytes)
+    return slot->state == SLOT_HASHING && aro_hash_job_done(&slot->hash) && put->manifests == NULL;
+}
+
+/* Takes digests, in content order and a bounded amount. Returns how many bytes they are of. */
+static uint32_t slots_take_back(struct aro_put *put)
+{
+    uint32_t bytes = 0;
+
+    while (next_is_hashed(put) && !put->failed && bytes < ARO_PUT_TURN_BYTES) {
+        struct slot *slot = &put->slot[put->next_hash % put->slots];
+        slot_take_back(slot);
+        bytes += slot->want_bytes;
         hashed(slot);
-    return step;
+    }
+    return bytes;
 }
 
 /* ---- turns ---- */
@@ -334,7 +275,7 @@ static void on_recorded(struct aro_store_op *op, int result)
 
     put->busy--;
     if (result != 0) {
-        fail_store(put, result);
+        aro_put_fail_store(put, result);
         return;
     }
     aro_admission_recorded(aro_content_admission(put->content), &put->object.id);
@@ -366,7 +307,7 @@ static void record(struct aro_put *put)
     if (result == -EAGAIN)
         return;
     if (result != 0) {
-        fail_store(put, result);
+        aro_put_fail_store(put, result);
         return;
     }
     put->busy++;
@@ -406,16 +347,15 @@ static void check_memory(struct aro_put *put)
 
 static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
 {
-    uint32_t worked = 0, step;
+    uint32_t worked;
 
-    for (unsigned i = 0; i < put->slots; i++)
-        if (put->slot[i].state == SLOT_STORING)
-            worked += slot_store(&put->slot[i]);
     if (put->manifests != NULL)
         place_manifest(put, now_ns);
     aro_put_read_ahead(put, now_ns);
-    while (worked < ARO_HASH_TURN_BYTES / 2 && !put->failed && (step = hash_step(put)) > 0)
-        worked += step;
+    slots_give(put);
+    worked = slots_take_back(put);
+    if (!put->failed)
+        worked += aro_put_store_some(put);
     check_memory(put);
     if (!put->finished && aro_put_nothing_to_read(put) && put->next_hash == put->next_read &&
         put->manifests == NULL)
@@ -440,9 +380,14 @@ static bool release_claims(struct aro_put *put, bool kept)
 
 static int undo_turn(struct aro_put *put)
 {
-    for (unsigned i = 0; i < put->slots; i++)
-        if (put->slot[i].state != SLOT_READING && put->slot[i].state != SLOT_WRITING)
-            aro_put_slot_free(&put->slot[i]);
+    for (unsigned i = 0; i < put->slots; i++) {
+        struct slot *slot = &put->slot[i];
+        if (slot->state == SLOT_HASHING && aro_hash_job_done(&slot->hash))
+            slot_take_back(slot);
+        if (slot->state != SLOT_READING && slot->state != SLOT_HASHING &&
+            slot->state != SLOT_WRITING)
+            aro_put_slot_free(slot);
+    }
     if (put->busy > 0)
         return RETRY_MS;
     if (release_claims(put, false))
@@ -477,6 +422,9 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
         return undo_turn(put);
     }
     if (worked > 0)
+        return 0;
+    aro_hasher_await(aro_content_hasher(put->content), put->run);
+    if (next_is_hashed(put))
         return 0;
     return put->source.stream ? STREAM_RETRY_MS : RETRY_MS;
 }

@@ -5,10 +5,11 @@
  *
  * A state machine on the control ring. A window of chunks is in flight, each in a slot:
  *
- *     FREE -> READING -> FULL -> (hashed in content order) -> STORING -> WRITING -> FREE
+ *     FREE -> READING -> FULL -> HASHING (in content order) -> STORING -> WRITING -> FREE
  *
  * read ahead and written behind, straight in cache memory: an entry stays private until it is
- * written, then it is inserted. Hashing is cut into steps, so that a turn stays far below a
+ * written, then it is inserted. Neighbours share reads and writes. The hasher is a thread of its
+ * own (control/hasher.h), and what a turn takes back from it is bounded, so that it stays below a
  * millisecond. A failure, wherever it comes from, stops new work, waits for what is in flight, and
  * undoes what only this put had stored (control/claims.h).
  *
@@ -22,8 +23,9 @@
 struct aro_put;
 
 enum {
-    ARO_PUT_WINDOW_BYTES = 8 << 20, /* in flight, less when memory is small */
-    ARO_PUT_SLOTS_MAX = 64,
+    ARO_PUT_WINDOW_BYTES = 16 << 20, /* in flight, less when memory is small */
+    ARO_PUT_SLOTS_MAX = 256,
+    ARO_PUT_TURN_BYTES = 1 << 20, /* taken back from the hasher, and given to the store */
 };
 #define ARO_PUT_STALL_NS_MAX UINT64_C(4000000000) /* without any memory coming free */
 

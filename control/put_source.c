@@ -36,8 +36,11 @@ bool aro_put_source_ready(const struct aro_put_source *source)
 }
 
 int aro_put_source_read(const struct aro_put_source *source, struct aro_uring *ring,
-                        struct aro_io *io, void *buffer, uint32_t len_bytes, uint64_t offset_bytes)
+                        struct aro_io *io, const struct iovec *iov, unsigned n,
+                        uint64_t offset_bytes)
 {
-    return aro_uring_read(ring, io, source->fd, buffer, len_bytes,
+    if (n > 1)
+        return aro_uring_readv(ring, io, source->fd, iov, n, offset_bytes);
+    return aro_uring_read(ring, io, source->fd, iov->iov_base, (uint32_t)iov->iov_len,
                           source->stream ? ARO_IO_HERE : offset_bytes);
 }

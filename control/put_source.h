@@ -21,8 +21,10 @@ struct aro_put_source {
 int aro_put_source_init(struct aro_put_source *source, int fd, struct aro_error *error);
 /* A stream: would a read return at once? A file: yes. */
 bool aro_put_source_ready(const struct aro_put_source *source);
-/* Queues a read; offset_bytes counts for files only. 0 or -EAGAIN. */
+/* Queues a read (of a stream: into one piece). iov stays valid until done; offset_bytes counts for
+ * files only. 0 or -EAGAIN. */
 int aro_put_source_read(const struct aro_put_source *source, struct aro_uring *ring,
-                        struct aro_io *io, void *buffer, uint32_t len_bytes, uint64_t offset_bytes);
+                        struct aro_io *io, const struct iovec *iov, unsigned n,
+                        uint64_t offset_bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #define ARO_CONTROL_PUT_STATE_H
 
 #include "cache/base/sha256_pair.h"
+#include "control/hasher.h"
 #include "control/put.h"
 #include "control/put_source.h"
 #include "dataplane/proto/manifest_build.h"
@@ -12,21 +13,27 @@ enum slot_state {
     SLOT_FREE,
     SLOT_WANTS_READ, /* memory is there; the read, or its rest, is to be queued */
     SLOT_READING,
-    SLOT_FULL,    /* waits for its turn to be hashed */
+    SLOT_FULL,    /* waits for those before it */
+    SLOT_HASHING, /* the hasher has it */
     SLOT_STORING, /* hashed; the store has not taken it yet */
     SLOT_WRITING,
 };
+
+enum { PUT_READ_MAX = 8 }; /* slots that share a read */
 
 struct slot {
     enum slot_state state;
     struct aro_put *put;
     struct aro_entry *entry;
     struct aro_claim *claim;
-    struct aro_io io;
+    struct aro_io io; /* of the first of those that share a read */
+    struct iovec iov[PUT_READ_MAX];
+    struct slot *read_next; /* of those */
+    struct aro_hash_job hash;
     struct aro_store_op op;
     uint64_t offset_bytes;
     uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
-    uint32_t want_bytes, filled_bytes, hashed_bytes;
+    uint32_t want_bytes, filled_bytes;
     bool memory_only; /* its bytes go nowhere else */
     bool loose;       /* and are nowhere else */
 };
@@ -54,7 +61,7 @@ struct aro_put {
     void (*published)(void *arg, uint64_t number, const struct aro_id *id, uint32_t len_bytes);
     void *arg; /* of published */
     struct aro_put_source source;
-    struct aro_sha256_pair *sha; /* part: the chunk being hashed */
+    struct aro_sha256_pair *sha; /* the hasher's while a slot is HASHING */
     struct aro_manifest_builder *builder;
     struct manifest *manifests, **manifests_last;
     struct aro_claim **claim; /* one per chunk taken in, manifests included */
@@ -65,21 +72,27 @@ struct aro_put {
     struct aro_store_op op; /* of the object record */
     struct aro_error error; /* the first one */
     uint64_t new_bytes, stored_bytes, hashed_bytes;
-    uint64_t read_at;              /* content offset of the next slot */
-    uint64_t next_read, next_hash; /* chunk numbers */
-    uint64_t moved_ns;             /* when memory last came free */
-    unsigned busy;                 /* operations that the ring or the store holds */
+    uint64_t read_at;                         /* content offset of the next slot */
+    uint64_t next_read, next_give, next_hash; /* chunk numbers: to be read, given, taken back */
+    uint64_t moved_ns;                        /* when memory last came free */
+    unsigned busy; /* operations that the ring, the hasher or the store holds */
     bool source_ended;
     bool finished; /* the builder gave the object id */
     bool failed;
     bool deferred; /* until it turns out that the store has the object */
     unsigned slots;
+    unsigned run; /* hashed slots that are worth a write */
     struct slot slot[ARO_PUT_SLOTS_MAX];
 };
 
 /* Remembers the first failure; the put undoes itself from its next turn on. */
 void aro_put_fail(struct aro_put *put, enum aro_error_id id, const char *text);
 void aro_put_slot_free(struct slot *slot);
+
+/* put_store.c: hands hashed chunks to the store or to memory. False: nothing moved. */
+bool aro_put_store_some(struct aro_put *put);
+/* The same for what the store said: -errno. */
+void aro_put_fail_store(struct aro_put *put, int error);
 
 /* put_read.c: takes memory for the next chunks and queues their reads, a bounded amount. */
 void aro_put_read_ahead(struct aro_put *put, uint64_t now_ns);

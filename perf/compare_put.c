@@ -2,7 +2,8 @@
 /*
  * A durable put - read, cut, hashed twice, stored, recorded: the daemon's own (control/put.h) -
  * beside fio writing as many bytes in order to a new file on the same disk, with as many syncs as
- * the put took. The source is memory, so that it costs a copy and no disk.
+ * the put took. The source is memory, so that it costs a copy and no disk. Both sides have all
+ * CPUs, as a daemon's control thread has those that are no lcore's.
  */
 #include "perf/compare_disk.h"
 
@@ -212,6 +213,7 @@ void compare_put_fio(const struct compare *compare, const char *name)
     };
     struct compare_result result;
 
+    bench_unpin(&compare->cpus); /* neither side is an lcore */
     compare_measure(compare, &pair, &result);
     compare_tell(
         name, &result, "B/s",
@@ -222,5 +224,6 @@ void compare_put_fio(const struct compare *compare, const char *name)
         (unsigned long long)(compare->file_bytes >> 20), CHUNK_BYTES, fio_version(), DEPTH,
         (unsigned long long)contest.syncs,
         100.0 * (double)hash_ns(&contest) * compare->rounds / (double)contest.put_ns);
+    bench_pin(&compare->cpus, 0);
     close(contest.source);
 }

@@ -46,6 +46,12 @@ void bench_pin(const struct bench_cpus *cpus, unsigned which)
         bench_fail(ARO_E_BENCH_RESOURCES, "a thread cannot be pinned to CPU %d", cpu);
 }
 
+void bench_unpin(const struct bench_cpus *cpus)
+{
+    if (sched_setaffinity(0, sizeof(cpus->set), &cpus->set) != 0)
+        bench_fail(ARO_E_BENCH_RESOURCES, "a thread cannot be given back its CPUs");
+}
+
 static uint64_t clock_ns(void)
 {
     struct timespec now;

@@ -23,6 +23,8 @@ struct bench_cpus {
 void bench_cpus_read(struct bench_cpus *ret);
 /* The calling thread, from now on, to number `which` of them (modulo their count). */
 void bench_pin(const struct bench_cpus *cpus, unsigned which);
+/* To all of them. */
+void bench_unpin(const struct bench_cpus *cpus);
 
 /* One measurement, as it goes into the raw samples. */
 struct bench_sample {

@@ -34,6 +34,7 @@ struct aro_store;
 enum {
     ARO_BLOCK_BYTES = 4096,  /* alignment and granularity of payloads */
     ARO_STORE_OPS_MAX = 256, /* appends in flight */
+    ARO_STORE_RUN_MAX = 16,  /* appends that share a write, of 1 MiB at most */
     ARO_STORE_READERS_MAX = 64,
 };
 
@@ -178,6 +179,8 @@ struct aro_store_op {
     struct aro_store *store;
     struct aro_segment *segment;
     struct aro_io io;
+    struct aro_store_op *run; /* the next one of the same write */
+    struct iovec iov[ARO_STORE_RUN_MAX];
     const void *data;
     struct aro_id id;
     struct aro_place place;
@@ -198,6 +201,17 @@ struct aro_store_op {
  */
 int aro_store_append(struct aro_store *store, struct aro_store_op *op, const struct aro_id *id,
                      const void *data, uint32_t len_bytes);
+
+/* One of a burst: what aro_store_append takes, and what it returns. */
+struct aro_append {
+    struct aro_store_op *op;
+    const struct aro_id *id;
+    const void *data;
+    uint32_t len_bytes;
+    int result;
+};
+/* Several at once, in this order: those that come to lie side by side are one write. */
+void aro_store_append_burst(struct aro_store *store, struct aro_append append[], unsigned n);
 
 /*
  * Would append say -EEXIST? Whoever counts on it takes a mark before, as for an append. Cost: one

@@ -82,6 +82,12 @@ static int op_run(struct aro_threads *threads, const struct aro_threads_op *op)
         result = op->offset_bytes == ARO_IO_HERE ? write(op->fd, op->data, op->len_bytes)
                                                  : pwrite(op->fd, op->data, op->len_bytes, offset);
         break;
+    case ARO_THREADS_READV:
+        result = preadv(op->fd, op->iov, (int)op->len_bytes, offset);
+        break;
+    case ARO_THREADS_WRITEV:
+        result = pwritev(op->fd, op->iov, (int)op->len_bytes, offset);
+        break;
     case ARO_THREADS_DATASYNC:
         result = fdatasync(op->fd);
         break;

@@ -15,6 +15,8 @@ enum aro_threads_kind {
     ARO_THREADS_NOP,
     ARO_THREADS_READ,
     ARO_THREADS_WRITE,
+    ARO_THREADS_READV,
+    ARO_THREADS_WRITEV,
     ARO_THREADS_DATASYNC,
     ARO_THREADS_SYNC,
     ARO_THREADS_ALLOCATE,
@@ -30,8 +32,9 @@ struct aro_threads_op {
         void *buffer;
         const void *data;
         const char *path;
+        const struct iovec *iov;
     };
-    uint64_t len_bytes;
+    uint64_t len_bytes;    /* READV, WRITEV: how many pieces */
     uint64_t offset_bytes; /* or ARO_IO_HERE */
 };
 

@@ -287,6 +287,44 @@ int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const voi
     return 0;
 }
 
+int aro_uring_readv(struct aro_uring *ring, struct aro_io *io, int fd, const struct iovec *iov,
+                    unsigned n, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = ARO_THREADS_READV,
+                                                  .fd = fd,
+                                                  .iov = iov,
+                                                  .len_bytes = n,
+                                                  .offset_bytes = offset_bytes});
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_readv(sqe, fd, iov, n, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
+int aro_uring_writev(struct aro_uring *ring, struct aro_io *io, int fd, const struct iovec *iov,
+                     unsigned n, uint64_t offset_bytes)
+{
+    struct io_uring_sqe *sqe = take(ring);
+
+    if (ring->threads != NULL)
+        return by_threads(ring, io,
+                          (struct aro_threads_op){.kind = ARO_THREADS_WRITEV,
+                                                  .fd = fd,
+                                                  .iov = iov,
+                                                  .len_bytes = n,
+                                                  .offset_bytes = offset_bytes});
+    if (sqe == NULL)
+        return -EAGAIN;
+    io_uring_prep_writev(sqe, fd, iov, n, offset_bytes);
+    io_uring_sqe_set_data(sqe, io);
+    return 0;
+}
+
 static int sync_file(struct aro_uring *ring, struct aro_io *io, int fd, unsigned flags)
 {
     struct io_uring_sqe *sqe = take(ring);

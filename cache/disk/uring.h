@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct aro_uring;
 
@@ -69,6 +70,11 @@ int aro_uring_read_slot(struct aro_uring *ring, struct aro_io *io, unsigned slot
                         uint32_t len_bytes, uint64_t offset_bytes);
 int aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                     uint32_t len_bytes, uint64_t offset_bytes);
+/* Pieces of memory that lie side by side in the file. iov [:n] stays valid until done, too. */
+int aro_uring_readv(struct aro_uring *ring, struct aro_io *io, int fd, const struct iovec *iov,
+                    unsigned n, uint64_t offset_bytes);
+int aro_uring_writev(struct aro_uring *ring, struct aro_io *io, int fd, const struct iovec *iov,
+                     unsigned n, uint64_t offset_bytes);
 int aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
 /* fsync: for directories (fdatasync need not cover new names). */
 int aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd);

@@ -235,6 +235,44 @@ Test(put, a_file_that_shrinks_meanwhile_is_an_error)
     fixture_destroy(fixture);
 }
 
+Test(put, a_file_cut_off_inside_a_shared_read_is_an_error)
+{
+    struct fixture *fixture = fixture_create(REGION, 64 * MIB);
+    int fd = fixture_file(MIB / 2, 0, 5);
+    struct aro_put *put = fixture_put_start(fixture, fd);
+    struct aro_put_result result;
+    struct aro_error error = {0};
+
+    cr_assert_eq(ftruncate(fd, 100000), 0);
+    cr_assert_eq(fixture_put_end(fixture, put, &result, &error), -1);
+    cr_assert_eq(error.id, ARO_E_SOURCE_CHANGED, "%s", error.text);
+    close(fd);
+    fixture_destroy(fixture);
+}
+
+Test(put, cancelled_at_any_turn_it_ends_and_leaves_nothing, .timeout = 60)
+{
+    struct fixture *fixture = fixture_create(REGION, 64 * MIB);
+    int fd = fixture_file(4 * MIB, 0, 5);
+    struct aro_put_result result;
+    struct aro_error error = {0};
+
+    for (int turns = 0; turns < 200; turns += 1 + turns / 20) {
+        struct aro_put *put = fixture_put_start(fixture, fd);
+        for (int i = 0; i < turns && aro_put_done_bytes(put) < 3 * MIB; i++) {
+            cr_assert_geq(aro_put_turn(put, aro_now_ns()), 0);
+            fixture_turn(fixture);
+        }
+        aro_put_cancel(put);
+        cr_assert_eq(fixture_put_end(fixture, put, &result, &error), -1);
+        cr_assert_eq(error.id, ARO_E_JOB_CANCELLED);
+        cr_assert_eq(store_of(fixture).chunks_now, 0, "after %d turns", turns);
+    }
+    cr_assert_eq(cache_of(fixture).entries_now, 0);
+    close(fd);
+    fixture_destroy(fixture);
+}
+
 Test(put, without_a_store_content_stays_in_memory_if_it_fits)
 {
     struct fixture *fixture = fixture_create(REGION, 0);
@@ -256,7 +294,7 @@ Test(put, without_a_store_content_stays_in_memory_if_it_fits)
     fixture_destroy(fixture);
 }
 
-Test(put, a_turn_hashes_a_bounded_amount)
+Test(put, a_turn_takes_in_a_bounded_amount)
 {
     struct fixture *fixture = fixture_create(REGION, 64 * MIB);
     int fd = fixture_file(8 * MIB, 0, 5);
@@ -267,7 +305,7 @@ Test(put, a_turn_hashes_a_bounded_amount)
 
     while (aro_put_turn(put, aro_now_ns()) >= 0) {
         uint64_t done = aro_put_done_bytes(put);
-        cr_assert_leq(done - before, (uint64_t)ARO_HASH_TURN_BYTES);
+        cr_assert_leq(done - before, (uint64_t)ARO_PUT_TURN_BYTES);
         before = done;
         fixture_turn(fixture);
     }
@@ -275,4 +313,70 @@ Test(put, a_turn_hashes_a_bounded_amount)
     aro_put_destroy(put);
     close(fd);
     fixture_destroy(fixture);
+}
+
+/* Hits every chunk of the file that is in memory. Returns how many are. */
+static unsigned hit(struct aro_reader *reader, int fd, unsigned chunks)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < chunks; i++) {
+        static uint8_t bytes[65536];
+        struct aro_id id;
+        const struct aro_id *ids[] = {&id};
+        struct aro_entry *entry = NULL;
+        cr_assert_eq(pread(fd, bytes, sizeof(bytes), (off_t)i * 65536), 65536);
+        id = aro_sha256(bytes, sizeof(bytes));
+        aro_cache_online(reader);
+        if (aro_cache_find_burst(reader, ids, 1, &entry) == 1) {
+            aro_entry_touch(entry);
+            n++;
+        }
+        aro_cache_offline(reader);
+    }
+    return n;
+}
+
+Test(put, a_put_larger_than_memory_leaves_what_is_hot_where_it_is)
+{
+    enum { HOT = 64 };
+    struct fixture *fixture = fixture_create(REGION, 128 * MIB);
+    int hot = fixture_file(HOT * 65536, 0, 1), large = fixture_file(4 * REGION, 0, 2);
+    struct aro_reader *reader = aro_cache_reader_create(fixture->cache);
+    struct aro_put_result result;
+    struct aro_error error = {0};
+
+    cr_assert_eq(fixture_put(fixture, hot, &result, &error), 0, "%s", error.text);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(hit(reader, hot, HOT), (unsigned)HOT);
+    cr_assert_eq(fixture_put(fixture, large, &result, &error), 0, "%s", error.text);
+    cr_assert_gt(cache_of(fixture).evicted, 2u * REGION / 65536);
+    cr_assert_eq(hit(reader, hot, HOT), (unsigned)HOT);
+    close(hot);
+    close(large);
+    fixture_destroy(fixture);
+}
+
+Test(put, chunks_of_every_size_come_back_right)
+{
+    static const uint32_t sizes[] = {4096, 12288, 262144, 1048576};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct fixture *fixture = fixture_create(REGION, 64 * MIB);
+        int fd = fixture_file(5 * MIB + 4097, 0, i + 1);
+        struct aro_id digest = fixture_file_digest(fd, 5 * MIB + 4097), back;
+        struct aro_put_config config = {
+            .content = fixture->content, .fd = dup(fd), .chunk_bytes = sizes[i], .label = "test"};
+        struct aro_put_result result;
+        struct aro_error error = {0};
+        struct aro_put *put = aro_put_create(&config, &error);
+
+        cr_assert_not_null(put, "%s", error.text);
+        cr_assert_eq(fixture_put_end(fixture, put, &result, &error), 0, "%s", error.text);
+        cr_assert(aro_id_equal(&result.object.digest, &digest));
+        cr_assert(fixture_read_back(fixture, &result.object.id, &back));
+        cr_assert(aro_id_equal(&back, &digest), "%u", sizes[i]);
+        close(fd);
+        fixture_destroy(fixture);
+    }
 }

@@ -13,6 +13,8 @@
 
 int __real_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                            uint32_t len_bytes, uint64_t offset_bytes);
+int __real_aro_uring_writev(struct aro_uring *ring, struct aro_io *io, int fd,
+                            const struct iovec *iov, unsigned n, uint64_t offset_bytes);
 int __real_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, void *buffer,
                           uint32_t len_bytes, uint64_t offset_bytes);
 int __real_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
@@ -29,12 +31,14 @@ int __wrap_aro_uring_read(struct aro_uring *ring, struct aro_io *io, int fd, voi
                           uint32_t len_bytes, uint64_t offset_bytes);
 int __wrap_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, const void *buffer,
                            uint32_t len_bytes, uint64_t offset_bytes);
+int __wrap_aro_uring_writev(struct aro_uring *ring, struct aro_io *io, int fd,
+                            const struct iovec *iov, unsigned n, uint64_t offset_bytes);
 int __wrap_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd);
 int __wrap_aro_uring_sync(struct aro_uring *ring, struct aro_io *io, int fd);
 int __wrap_aro_uring_allocate(struct aro_uring *ring, struct aro_io *io, int fd,
                               uint64_t offset_bytes, uint64_t len_bytes);
 
-enum { EVENTS_MAX = 20000, NAME_BYTES = 32, SECTOR_BYTES = 512 };
+enum { EVENTS_MAX = 20000, NAME_BYTES = 32, SECTOR_BYTES = 512, RUN_BYTES_MAX = 1 << 20 };
 
 /* An operation on its way: ours between the store's and the ring. */
 struct passing {
@@ -262,6 +266,25 @@ int __wrap_aro_uring_write(struct aro_uring *ring, struct aro_io *io, int fd, co
     note(passing, buffer, len_bytes, offset_bytes);
     return launch(passing,
                   __real_aro_uring_write(ring, &passing->io, fd, buffer, len_bytes, offset_bytes));
+}
+
+/* One event, torn where any sector of it may be. */
+int __wrap_aro_uring_writev(struct aro_uring *ring, struct aro_io *io, int fd,
+                            const struct iovec *iov, unsigned n, uint64_t offset_bytes)
+{
+    struct passing *passing = start(io, FAULT_WRITE, fd, offset_bytes);
+    static uint8_t bytes[RUN_BYTES_MAX];
+    size_t len_bytes = 0;
+
+    if (passing->error != 0)
+        return launch(passing, aro_uring_nop(ring, &passing->io));
+    for (unsigned i = 0; i < n; i++) {
+        cr_assert_leq(len_bytes + iov[i].iov_len, sizeof(bytes));
+        memcpy(bytes + len_bytes, iov[i].iov_base, iov[i].iov_len);
+        len_bytes += iov[i].iov_len;
+    }
+    note(passing, bytes, len_bytes, offset_bytes);
+    return launch(passing, __real_aro_uring_writev(ring, &passing->io, fd, iov, n, offset_bytes));
 }
 
 int __wrap_aro_uring_datasync(struct aro_uring *ring, struct aro_io *io, int fd)

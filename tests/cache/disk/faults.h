@@ -22,6 +22,7 @@ enum fault_kind {
 /*
  * From now on, operations of this kind on files whose name contains `name` (the directory is
  * called ".") fail with error: the first `after` pass, then `count` fail. Replaces the last order.
+ * An error > 0: a write is said to have come to so many bytes (it did not happen at all).
  */
 void faults_order(enum fault_kind kind, const char *name, unsigned after, unsigned count,
                   int error);

@@ -187,10 +187,10 @@ Test(remove, a_reader_that_registered_a_file_lets_go_of_it_before_it_is_deleted)
     fixture_settle(&f);
     aro_disk_reader_stats(reader, &stats);
     if (stats.fixed_files)
-        cr_assert(file_exists("seg-00000001.data"), "the reader's ring holds the file");
+        cr_assert(fixture_exists(&f, "seg-00000001.data"), "the reader's ring holds the file");
     aro_disk_submit(reader);
     fixture_settle(&f);
-    cr_assert_not(file_exists("seg-00000001.data"));
+    cr_assert_not(fixture_exists(&f, "seg-00000001.data"));
     cr_assert_leq(fixture_mount_used(&f), full - f.config.segment_bytes);
     read_one(reader, 10);
     aro_disk_reader_destroy(reader);

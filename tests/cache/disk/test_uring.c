@@ -76,6 +76,25 @@ Test(uring, writes_syncs_and_reads_back_on_both_kinds_of_ring)
     }
 }
 
+Test(uring, several_pieces_of_memory_are_one_write_and_one_read)
+{
+    struct aro_uring *rings[] = {aro_uring_create(8), aro_uring_create_lcore(8)};
+
+    for (int i = 0; i < 2; i++) {
+        struct outcome write = {.io.done = note}, read = {.io.done = note};
+        char out[] = "one two", in[8] = "";
+        struct iovec from[] = {{out + 4, 3}, {out + 3, 1}, {out, 3}}, to[] = {{in, 5}, {in + 5, 3}};
+        int fd = temporary_file();
+        cr_assert_eq(aro_uring_writev(rings[i], &write.io, fd, from, 3, 100), 0);
+        cr_assert_eq(wait_for(rings[i], &write), 7);
+        cr_assert_eq(aro_uring_readv(rings[i], &read.io, fd, to, 2, 100), 0);
+        cr_assert_eq(wait_for(rings[i], &read), 7);
+        cr_assert_str_eq(in, "two one");
+        close(fd);
+        aro_uring_destroy(rings[i]);
+    }
+}
+
 Test(uring, callbacks_run_only_from_reap)
 {
     struct aro_uring *ring = aro_uring_create(8);
