@@ -169,6 +169,10 @@ Test(remove, a_reader_that_registered_a_file_lets_go_of_it_before_it_is_deleted)
     struct aro_disk_reader *reader;
     uint64_t full;
 
+    if (fixture_on_device) {
+        end(); /* a skipped test has no .fini */
+        cr_skip_test("a device has no files");
+    }
     fixture_close(&f);
     if (!fixture_mount(&f, 64 << 20))
         cr_skip_test("this user may not mount");
