@@ -29,7 +29,7 @@ struct compare {
     uint32_t lookups;  /* per sample, COMPARE_SAMPLES times as many ids at hand */
     uint32_t steps;    /* inserts with evictions per sample */
     uint32_t objects;  /* of the Zipf stream */
-    uint64_t requests; /* of the Zipf stream, all rounds together */
+    uint64_t requests; /* of the Zipf stream, all rounds together; for one cold chunk */
     uint32_t chunks;   /* whose memory is weighed */
     /* of disks */
     const char *directory;

@@ -22,7 +22,7 @@ static const struct bench_command commands[] = {
      "beside fio on the same file, in turn (32 in flight, in /var/tmp, 15 rounds, 1 s for each "
      "side); one JSON object "
      "per line",
-     "dDORQsr",
+     "dDOPRQsr",
      {.rounds = 15, .threads = 1, .seconds = 1, .directory = "/var/tmp", .depth = 32},
      disk_compare},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* arobench disk compare: which comparisons there are, and how large. */
 #include "perf/compare_disk.h"
+#include "perf/compare_node.h"
 #include "perf/disk_commands.h"
 #include "perf/fio.h"
 
@@ -10,6 +11,7 @@ static const struct comparison comparisons[] = {
     {"disk.tmpfs_64k_vs_fio", compare_disk_tmpfs_64k, compare_disk_tmpfs_lacks},
     {"disk.read_amplification", compare_read_amplification, NULL},
     {"disk.put_vs_fio", compare_put_fio, fio_lacks},
+    {"disk.one_read_for_many", compare_one_read, compare_one_read_lacks},
 };
 
 int disk_compare(const struct bench_options *options)
@@ -17,11 +19,15 @@ int disk_compare(const struct bench_options *options)
     struct compare sizes = {.directory = options->directory,
                             .depth = options->depth,
                             .seconds = options->seconds,
-                            .file_bytes = 512 << 20};
+                            .file_bytes = 512 << 20,
+                            .requests = 10000};
+
+    compare_node_choose(options->daemon);
 
     if (options->quick) {
         sizes.seconds = 0.1;
         sizes.file_bytes = 8 << 20;
+        sizes.requests = 1000;
     }
     return compare_run("disk", comparisons, sizeof(comparisons) / sizeof(comparisons[0]), options,
                        &sizes);

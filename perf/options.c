@@ -42,6 +42,7 @@ static const struct rule {
     {"rounds", 'r', "N", "of which the median is told", 1, ROUNDS_MAX},
     {"only", 'O', "NAME", "this comparison and no other", 0, 0},
     {"raw", 'R', "FILE", "where every sample goes, a JSON object per line", 0, 0},
+    {"daemon", 'P', "FILE", "arocached to start (the one beside this program, or in PATH)", 0, 0},
     {"quick", 'Q', NULL, "small sizes: does it run, not how fast is it", 0, 0},
     {"json", 'j', NULL, "one JSON object instead of a sentence", 0, 0},
 };
@@ -172,6 +173,9 @@ static int value_take(const struct line *line, const struct rule *rule,
         return 0;
     case 'R':
         options->raw = optarg;
+        return 0;
+    case 'P':
+        options->daemon = optarg;
         return 0;
     case 'Q':
         options->quick = true;
