@@ -115,9 +115,8 @@ void bench_wire_host(unsigned n, char ret[BENCH_WIRE_HOST_BYTES])
     snprintf(ret, BENCH_WIRE_HOST_BYTES, "10.9.%u.1", n & 255);
 }
 
-void bench_wire_device(unsigned n, unsigned mtu, char ret[BENCH_WIRE_DEVICE_BYTES])
+void bench_wire_device(unsigned n, unsigned mtu, unsigned frames, char ret[BENCH_WIRE_DEVICE_BYTES])
 {
-    snprintf(ret, BENCH_WIRE_DEVICE_BYTES, "net_af_packet%u,iface=ar%u,%s", n, n,
-             mtu > MTU_PLAIN ? "framesz=9216,blocksz=36864,framecnt=2048"
-                             : "framesz=2048,blocksz=65536,framecnt=8192");
+    snprintf(ret, BENCH_WIRE_DEVICE_BYTES, "net_af_packet%u,iface=ar%u,%s,framecnt=%u", n, n,
+             mtu > MTU_PLAIN ? "framesz=9216,blocksz=36864" : "framesz=2048,blocksz=4096", frames);
 }

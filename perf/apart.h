@@ -23,8 +23,12 @@ void bench_apart(void (*body)(const struct compare *compare, const char *name),
 
 /* Inside: wire number n. */
 void bench_wire_make(unsigned n, unsigned mtu);
-/* The node's address on it, and its device as the node's configuration names it. */
+/*
+ * The node's address on it, and its device as the node's configuration names it, with rings of so
+ * many frames (a power of two).
+ */
 void bench_wire_host(unsigned n, char ret[BENCH_WIRE_HOST_BYTES]);
-void bench_wire_device(unsigned n, unsigned mtu, char ret[BENCH_WIRE_DEVICE_BYTES]);
+void bench_wire_device(unsigned n, unsigned mtu, unsigned frames,
+                       char ret[BENCH_WIRE_DEVICE_BYTES]);
 
 #endif

@@ -35,7 +35,9 @@ struct compare {
     const char *directory;
     uint64_t file_bytes;
     unsigned depth;
-    double seconds; /* per sample */
+    double seconds;         /* per sample */
+    uint64_t chunks_stored; /* of a node that starts */
+    unsigned starts;
 };
 
 /* One line of a tool's comparisons. */

@@ -29,6 +29,7 @@ enum {
     IMAGE_BYTES = 96 << 20,
     MEMORY_BYTES = 64 << 20,
     PENDING = 8192,
+    FRAMES = 8192, /* all questions of a wire, were its lcore to sleep */
     DELAY_MS = 200,
     SILENCE_MS = 500, /* then what is missing is asked for again */
     TRIES_MAX = 20,
@@ -207,6 +208,7 @@ static void node_make(struct many *many, const char *folder)
                                              .memory_bytes = MEMORY_BYTES,
                                              .lcores = WIRES,
                                              .mtu = MTU,
+                                             .frames = FRAMES,
                                              .pending = PENDING,
                                              .reads = many->compare->depth,
                                              .cpus = many->compare->cpus.set};

@@ -59,7 +59,7 @@ static void ports_write(const struct bench_node_config *config, FILE *out)
 {
     for (unsigned i = 0; i < config->lcores; i++) {
         char device[BENCH_WIRE_DEVICE_BYTES], host[BENCH_WIRE_HOST_BYTES];
-        bench_wire_device(i, config->mtu, device);
+        bench_wire_device(i, config->mtu, config->frames, device);
         bench_wire_host(i, host);
         fprintf(out,
                 "port \"p%u\" { device = \"%s\" addresses = {\"%s/24\"} mtu = %u lcores = {%u} }\n",

@@ -26,6 +26,7 @@ struct bench_node_config {
     uint64_t memory_bytes;
     unsigned lcores; /* 1..BENCH_NODE_LCORES_MAX; one keeps away from the first CPU if it can */
     unsigned mtu;    /* each lcore has wire number 0.. (perf/apart.h) of its own */
+    unsigned frames; /* of a wire's rings */
     unsigned pending, reads;
     cpu_set_t cpus;
 };

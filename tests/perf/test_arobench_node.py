@@ -67,6 +67,15 @@ class Node(unittest.TestCase):
         on_one, on_other = re.search(r"\((\d+) on one lcore, (\d+) on the other\)", line["note"]).groups()
         self.assertGreater(min(int(on_one), int(on_other)), 200)
 
+    def test_restart_first_answer(self):
+        line, kept = self.line("disk.restart_first_answer_s", "s", "--starts", 2)
+        self.assertEqual((line["theirs"], len(kept)), (1, 2))
+        for sample in kept:
+            self.assertGreater(sample["eal_us"], 0, "the log says where the time went")
+            self.assertLess(sample["eal_us"] / 1e6, sample["first_s"])
+            self.assertLess(sample["eal_us"] / 1e6, sample["whole_s"])
+        self.assertAlmostEqual(line["ours"], max(sample["first_s"] for sample in kept), places=3)
+
     def test_nothing_is_left_of_one_that_is_interrupted(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
             with subprocess.Popen(self.words("disk.one_read_for_many", "--rounds", 9),
