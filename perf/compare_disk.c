@@ -15,8 +15,6 @@
 #include "perf/fail.h"
 #include "perf/fio.h"
 
-#define SHARED_MEMORY "/dev/shm"
-
 struct contest {
     struct bench_span span;
     struct disk_load *load;

@@ -7,7 +7,6 @@
 #include "perf/compare_node.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "perf/apart.h"
 #include "perf/asker.h"
@@ -43,7 +42,7 @@ struct restart {
     uint64_t random;
     /* this start's */
     struct aro_id id;
-    uint8_t chunk[CHUNK_BYTES];
+    uint32_t number; /* of the chunk */
     uint32_t slices; /* bit n: slice n came */
     uint64_t began_ns, first_ns, whole_ns;
     uint64_t ask_ns, look_ns; /* when again */
@@ -57,10 +56,8 @@ struct restart {
 
 static void known_data(struct restart *restart, const struct aro_data *data, uint64_t arrived_ns)
 {
-    if (data->chunk_bytes != CHUNK_BYTES || data->slice_bytes != SLICE_BYTES ||
-        memcmp(data->payload, restart->chunk + (size_t)data->index * SLICE_BYTES,
-               data->payload_bytes) != 0)
-        bench_fail(ARO_E_BENCH_WRONG, "a slice is not what the chunk holds there");
+    disk_stock_check(&restart->stock, restart->number, (uint64_t)data->index * SLICE_BYTES,
+                     data->payload, data->payload_bytes);
     restart->slices |= 1u << data->index;
     if (restart->slices == ALL_SLICES && restart->first_ns == 0)
         restart->first_ns = arrived_ns;
@@ -153,11 +150,9 @@ static void raw_write(const struct restart *restart, unsigned which)
 
 static void start_run(struct restart *restart, unsigned which)
 {
-    uint32_t number =
+    restart->number =
         (uint32_t)((bench_random(&restart->random) >> 32) * restart->stock.chunks >> 32);
-
-    restart->id = disk_stock_id(&restart->stock, number);
-    disk_stock_chunk(&restart->stock, number, restart->chunk);
+    restart->id = disk_stock_id(&restart->stock, restart->number);
     restart->asker = asker_make(restart->host, 1);
     restart->slices = 0;
     restart->refused_unknown = false;

@@ -15,6 +15,10 @@ static const struct comparison comparisons[] = {
     {"disk.put_vs_fio", compare_put_fio, fio_lacks},
     {"disk.one_read_for_many", compare_one_read, compare_one_read_lacks},
     {"disk.restart_first_answer_s", compare_restart, compare_node_lacks},
+    {"disk.hits_under_misses", compare_hits_under_misses, compare_node_lacks},
+    {"disk.client_64k_vs_fio", compare_client_64k, compare_client_lacks},
+    {"disk.client_4k_vs_fio", compare_client_4k, compare_client_lacks},
+    {"disk.client_tmpfs_64k_vs_fio", compare_client_tmpfs_64k, compare_client_tmpfs_lacks},
 };
 
 int disk_compare(const struct bench_options *options)

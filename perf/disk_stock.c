@@ -54,12 +54,25 @@ static size_t stride_of(const struct disk_stock *stock)
     return aro_blocks(stock->chunk_bytes) * (size_t)ARO_BLOCK_BYTES;
 }
 
-void disk_stock_chunk(const struct disk_stock *stock, uint32_t number, uint8_t *ret)
+/* Block by block: its head is the chunk's number, the rest is shared with others. */
+void disk_stock_check(const struct disk_stock *stock, uint32_t number, uint64_t at,
+                      const uint8_t *bytes, uint32_t len_bytes)
 {
-    const size_t stride = stride_of(stock);
+    const uint8_t *shared = stock->memory + number % WRITES * stride_of(stock);
+    const uint64_t head = number;
+    bool same = at + len_bytes <= stock->chunk_bytes;
 
-    memcpy(ret, stock->memory + number % WRITES * stride, stride);
-    chunk_write(ret, stock->chunk_bytes, number);
+    for (uint64_t i = at, end = at + len_bytes, next; same && i < end; i = next) {
+        uint64_t in_block = i % ARO_BLOCK_BYTES;
+        bool in_head = in_block < sizeof(head);
+        const uint8_t *from = in_head ? (const uint8_t *)&head + in_block : shared + i;
+        next = i - in_block + (in_head ? sizeof(head) : ARO_BLOCK_BYTES);
+        next = next < end ? next : end;
+        same = memcmp(bytes + (i - at), from, next - i) == 0;
+    }
+    if (!same)
+        bench_fail(ARO_E_BENCH_WRONG, "%u bytes at %llu of a chunk are not what it holds",
+                   len_bytes, (unsigned long long)at);
 }
 
 static void append(struct disk_stock *stock, struct write *write, uint32_t number)

@@ -48,7 +48,8 @@ void disk_stock_close(struct disk_stock *stock);
 void disk_stock_free(struct disk_stock *stock);
 
 struct aro_id disk_stock_id(const struct disk_stock *stock, uint32_t number);
-/* Writes what a chunk holds: whole blocks, the last of them with something behind its end. */
-void disk_stock_chunk(const struct disk_stock *stock, uint32_t number, uint8_t *ret);
+/* Fails the benchmark unless these are the bytes that the chunk holds from `at` on. */
+void disk_stock_check(const struct disk_stock *stock, uint32_t number, uint64_t at,
+                      const uint8_t *bytes, uint32_t len_bytes);
 
 #endif

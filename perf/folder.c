@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "perf/folder.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,10 +27,9 @@ struct message {
     unsigned place;
     char path[BENCH_FOLDER_BYTES];
 };
-static_assert(sizeof(struct message) <= PIPE_BUF, "written whole or not at all");
 
 static char folders[FOLDERS_MAX][BENCH_FOLDER_BYTES]; /* an empty path: free */
-static int watcher = -1;                              /* our end of its pipe */
+static int watcher = -1;                              /* our end of the way to it */
 
 static int one_remove(const char *path, const struct stat *status, int type, struct FTW *at)
 {
@@ -84,7 +83,7 @@ void bench_folder_watch(void)
 
     if (watcher >= 0)
         return;
-    if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0 || (child = fork()) < 0)
         bench_fail(ARO_E_BENCH_RESOURCES, "no process to clean up: %s", strerror(errno));
     if (child == 0)
         watch(ends[0]);
@@ -99,7 +98,7 @@ static void tell(unsigned place)
     struct message message = {.place = place};
 
     memcpy(message.path, folders[place], sizeof(message.path));
-    if (write(watcher, &message, sizeof(message)) != sizeof(message))
+    if (send(watcher, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
         bench_fail(ARO_E_BENCH_RESOURCES, "nobody to clean up: %s", strerror(errno));
 }
 

@@ -212,9 +212,14 @@ uint64_t bench_node_lcore_count(struct bench_node *node, unsigned which, const c
     return taken(lcores, json_object_get(lcore, "counters"), counter);
 }
 
-void bench_node_flush(struct bench_node *node)
+uint64_t bench_node_cpu_ns(const struct bench_node *node)
 {
-    json_decref(ask(node, "flush"));
+    struct timespec time;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(node->child, &clock) != 0 || clock_gettime(clock, &time) != 0)
+        bench_fail(ARO_E_BENCH_RESOURCES, "the CPU time of the daemon is not told");
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 uint64_t bench_node_logged(const struct bench_node *node, const char *key)

@@ -57,8 +57,7 @@ bool bench_node_recovers(struct bench_node *node);
 uint64_t bench_node_count(struct bench_node *node, const char *counter);
 /* The same of one lcore, in order of their numbers. */
 uint64_t bench_node_lcore_count(struct bench_node *node, unsigned which, const char *counter);
-/* Empties its memory tier. */
-void bench_node_flush(struct bench_node *node);
+uint64_t bench_node_cpu_ns(const struct bench_node *node); /* that it took so far */
 /* Whatever this start's log says last of a key: "eal_us". 0: nothing. */
 uint64_t bench_node_logged(const struct bench_node *node, const char *key);
 

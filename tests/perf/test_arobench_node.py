@@ -76,6 +76,25 @@ class Node(unittest.TestCase):
             self.assertLess(sample["eal_us"] / 1e6, sample["whole_s"])
         self.assertAlmostEqual(line["ours"], max(sample["first_s"] for sample in kept), places=3)
 
+    def test_hits_under_misses(self):
+        line, kept = self.line("disk.hits_under_misses", "1/s", "--rounds", 2)
+        times = [sample for sample in kept if "hits" in sample]
+        self.assertEqual([sample["hits"] for sample in times], ["flooded", "alone"] * 2)
+        for sample in times:
+            self.assertTrue(0 < sample["p50_us"] <= sample["p99_us"], sample)
+            self.assertEqual(sample["reads_per_s"] > 0, sample["hits"] == "flooded")
+        self.assertEqual(len([sample for sample in kept if sample.get("side") == "ours"]), 2)
+        self.assertGreater(line["ours"], 0)
+
+    def test_client_beside_fio(self):
+        for what in "client_64k", "client_4k", "client_tmpfs_64k":
+            line, kept = self.line(f"disk.{what}_vs_fio", "1/s", "--rounds", 2)
+            self.assertEqual([sample["side"] for sample in kept], ["ours", "theirs"] * 2)
+            for sample in kept:
+                self.assertGreater(sample["operations"], 0)
+            memory = re.search(r"([0-9.]+)% of the slices came out of memory", line["note"])
+            self.assertLess(float(memory[1]), 50)  # cold: the cache holds an eighth
+
     def test_nothing_is_left_of_one_that_is_interrupted(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
             with subprocess.Popen(self.words("disk.one_read_for_many", "--rounds", 9),
