@@ -43,6 +43,7 @@ struct aro_node {
     uint64_t eal_memory_bytes;
     void *region;
     bool region_huge;
+    uint64_t region_present_bytes; /* [:so much] of it has its pages, once the store is whole */
     struct aro_uring *ring;
     struct aro_cache *cache;
     struct aro_store *store;       /* NULL: memory only */

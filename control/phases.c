@@ -17,6 +17,7 @@
 #include "control/eal.h"
 #include "control/polling.h"
 #include "control/profile.h"
+#include "control/region_pages.h"
 #include "control/watch/observe.h"
 #include "control/watch/request_log.h"
 
@@ -508,6 +509,7 @@ static int housekeep(struct aro_chore *chore, uint64_t now_ns)
     if (node->store != NULL) {
         int store_ms = store_turn(node);
         wish_ms = wish_ms < store_ms ? wish_ms : store_ms;
+        wish_ms = aro_region_pages_turn(node) ? ARO_CHORE_NOW : wish_ms;
     }
     if (node->recycler != NULL && aro_recycler_turn(node->recycler))
         wish_ms = wish_ms < 1 ? wish_ms : 1;

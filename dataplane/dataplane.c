@@ -245,6 +245,12 @@ int aro_dataplane_start(struct aro_dataplane *dataplane, struct aro_error *error
     return 0;
 }
 
+void aro_dataplane_region_present(struct aro_dataplane *dataplane)
+{
+    for (unsigned i = 0; i < dataplane->lcores; i++)
+        atomic_store_explicit(&dataplane->lcore[i]->region_present, true, memory_order_relaxed);
+}
+
 void aro_dataplane_stop(struct aro_dataplane *dataplane)
 {
     for (unsigned i = 0; i < dataplane->lcores; i++)

@@ -91,6 +91,11 @@ uint32_t aro_dataplane_pins(const struct aro_dataplane_config *config);
  * *error (4xxx). Zeroed.
  */
 void *aro_region_create(size_t bytes, bool *ret_huge, struct aro_error *error);
+/*
+ * Brings in the pages of a part, at a multiple of the page size. 0 or -errno (EINVAL: this kernel
+ * cannot; they come as they are touched).
+ */
+int aro_region_populate(void *region, size_t at, size_t bytes);
 void aro_region_destroy(void *region, size_t bytes);
 
 /* Probes and configures the devices, makes the per-lcore state. NULL with *error (3xxx, 4xxx). */
@@ -98,6 +103,8 @@ struct aro_dataplane *aro_dataplane_create(const struct aro_dataplane_config *co
                                            struct aro_error *error);
 /* Starts the ports and launches the lcores; returns when every one runs. 0 or -1 with *error. */
 int aro_dataplane_start(struct aro_dataplane *dataplane, struct aro_error *error);
+/* All pages of the region are there: the lcores register it for their reads. */
+void aro_dataplane_region_present(struct aro_dataplane *dataplane);
 /* Stops the lcores (what is under way is given up and counted partial) and the ports. */
 void aro_dataplane_stop(struct aro_dataplane *dataplane);
 void aro_dataplane_destroy(struct aro_dataplane *dataplane); /* takes NULL */

@@ -79,6 +79,8 @@ struct aro_lcore {
 
     /* shared with others */
     alignas(64) _Atomic bool stop; /* control writes */
+    _Atomic bool region_present;   /* control writes: chunk memory has its pages */
+    bool region_registered;        /* lcore writes */
     _Atomic bool running;          /* lcore writes */
     _Atomic uint32_t jobs_now;     /* gauges, lcore writes */
     _Atomic uint32_t draining_now;

@@ -27,6 +27,16 @@ static void gauges_set(struct aro_lcore *lcore)
     lcore->counters.loops++;
 }
 
+/* Not before its pages are there: an lcore would stand still while the kernel brings them in. */
+static void region_register(struct aro_lcore *lcore)
+{
+    if (lcore->region_registered ||
+        !atomic_load_explicit(&lcore->region_present, memory_order_relaxed))
+        return;
+    lcore->region_registered = true;
+    aro_disk_reader_register(lcore->disk, lcore->region, lcore->region_bytes);
+}
+
 void aro_lcore_turn(struct aro_lcore *lcore)
 {
     unsigned work;
@@ -40,8 +50,10 @@ void aro_lcore_turn(struct aro_lcore *lcore)
     work += aro_jobs_send(lcore);
     work += aro_tx_flush(lcore);
     work += aro_jobs_reap(lcore);
-    if (lcore->disk != NULL)
+    if (lcore->disk != NULL) {
+        region_register(lcore);
         aro_disk_submit(lcore->disk);
+    }
     aro_bell_ring(lcore);
     aro_cache_quiescent(lcore->reader);
     gauges_set(lcore);
@@ -63,12 +75,11 @@ void aro_lcore_open(struct aro_lcore *lcore)
     aro_idle_init();
     lcore->cpu = sched_getcpu();
     clock_read(lcore);
+    lcore->region_registered = false;
     if (lcore->store != NULL) {
         const struct aro_disk_reader_config config = {
             .store = lcore->store,
             .depth = lcore->pending.reads_max,
-            .region = lcore->region,
-            .region_bytes = lcore->region_bytes,
             .poll = lcore->poll_disk,
             .files = true,
         };

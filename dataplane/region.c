@@ -34,6 +34,11 @@ void *aro_region_create(size_t bytes, bool *ret_huge, struct aro_error *error)
     return region;
 }
 
+int aro_region_populate(void *region, size_t at, size_t bytes)
+{
+    return madvise((char *)region + at, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
+}
+
 void aro_region_destroy(void *region, size_t bytes)
 {
     if (region != NULL)

@@ -29,13 +29,15 @@ struct compare {
     uint32_t lookups;  /* per sample, COMPARE_SAMPLES times as many ids at hand */
     uint32_t steps;    /* inserts with evictions per sample */
     uint32_t objects;  /* of the Zipf stream */
-    uint64_t requests; /* of the Zipf stream, all rounds together */
+    uint64_t requests; /* of the Zipf stream, all rounds together; for one cold chunk */
     uint32_t chunks;   /* whose memory is weighed */
     /* of disks */
     const char *directory;
     uint64_t file_bytes;
     unsigned depth;
-    double seconds; /* per sample */
+    double seconds;         /* per sample */
+    uint64_t chunks_stored; /* of a node that starts */
+    unsigned starts;
 };
 
 /* One line of a tool's comparisons. */

@@ -15,8 +15,6 @@
 #include "perf/fail.h"
 #include "perf/fio.h"
 
-#define SHARED_MEMORY "/dev/shm"
-
 struct contest {
     struct bench_span span;
     struct disk_load *load;
@@ -91,7 +89,9 @@ static void compare_random(const struct compare *compare, const char *name, cons
     struct aro_store_stats stats;
     struct disk_stock stock;
 
-    disk_stock_make(&stock, directory, compare->file_bytes, chunk_bytes);
+    disk_stock_make(&stock, &(struct disk_stock_config){.parent = directory,
+                                                        .data_bytes = compare->file_bytes,
+                                                        .chunk_bytes = chunk_bytes});
     contest.load = disk_load_make(&stock, compare->depth);
     contest.tsc_per_ns = (double)bench_tsc_hz() / 1e9;
     aro_store_stats(stock.store, &stats);
@@ -154,7 +154,9 @@ static double amplification(const struct compare *compare, const char *name, uin
     struct disk_load *load;
     uint64_t before, read;
 
-    disk_stock_make(&stock, compare->directory, compare->file_bytes, chunk_bytes);
+    disk_stock_make(&stock, &(struct disk_stock_config){.parent = compare->directory,
+                                                        .data_bytes = compare->file_bytes,
+                                                        .chunk_bytes = chunk_bytes});
     load = disk_load_make(&stock, compare->depth);
     before = block_bytes_read();
     disk_load_run(load, (struct bench_span){.ops_max = stock.chunks}, &result);

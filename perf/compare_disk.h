@@ -5,6 +5,8 @@
 
 #include "perf/compare.h"
 
+#define SHARED_MEMORY "/dev/shm" /* a tmpfs, on most machines */
+
 /* perf/compare_disk.c */
 void compare_disk_64k(const struct compare *compare, const char *name);
 void compare_disk_4k(const struct compare *compare, const char *name);

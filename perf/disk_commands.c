@@ -22,8 +22,13 @@ static const struct bench_command commands[] = {
      "beside fio on the same file, in turn (32 in flight, in /var/tmp, 15 rounds, 1 s for each "
      "side); one JSON object "
      "per line",
-     "dDORQsr",
-     {.rounds = 15, .threads = 1, .seconds = 1, .directory = "/var/tmp", .depth = 32},
+     "AdDOPRQsr",
+     {.rounds = 15,
+      .threads = 1,
+      .seconds = 1,
+      .directory = "/var/tmp",
+      .depth = 32,
+      .starts = 100},
      disk_compare},
 };
 

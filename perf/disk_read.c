@@ -66,8 +66,10 @@ int disk_read(const struct bench_options *options)
 
     bench_cpus_read(&cpus);
     bench_pin(&cpus, 0);
-    disk_stock_make(&stock, options->directory, options->size_bytes,
-                    (uint32_t)options->chunk_bytes);
+    disk_stock_make(&stock,
+                    &(struct disk_stock_config){.parent = options->directory,
+                                                .data_bytes = options->size_bytes,
+                                                .chunk_bytes = (uint32_t)options->chunk_bytes});
     load = disk_load_make(&stock, options->depth);
     for (unsigned i = 0; i < options->rounds; i++) {
         struct disk_load_result result;

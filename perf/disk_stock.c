@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cache/base/sha256.h"
 #include "perf/fail.h"
 #include "perf/ids.h"
 #include "perf/machine.h"
@@ -42,14 +44,48 @@ static void chunk_write(uint8_t *data, uint32_t bytes, uint64_t number)
         memcpy(data + at, &number, sizeof(number));
 }
 
-static void append(struct disk_stock *stock, struct write *write, uint64_t number)
+struct aro_id disk_stock_id(const struct disk_stock *stock, uint32_t number)
 {
-    struct aro_id id = bench_id(number);
+    return stock->id == NULL ? bench_id(number) : stock->id[number];
+}
+
+static size_t stride_of(const struct disk_stock *stock)
+{
+    return aro_blocks(stock->chunk_bytes) * (size_t)ARO_BLOCK_BYTES;
+}
+
+/* Block by block: its head is the chunk's number, the rest is shared with others. */
+void disk_stock_check(const struct disk_stock *stock, uint32_t number, uint64_t at,
+                      const uint8_t *bytes, uint32_t len_bytes)
+{
+    const uint8_t *shared = stock->memory + number % WRITES * stride_of(stock);
+    const uint64_t head = number;
+    bool same = at + len_bytes <= stock->chunk_bytes;
+
+    for (uint64_t i = at, end = at + len_bytes, next; same && i < end; i = next) {
+        uint64_t in_block = i % ARO_BLOCK_BYTES;
+        bool in_head = in_block < sizeof(head);
+        const uint8_t *from = in_head ? (const uint8_t *)&head + in_block : shared + i;
+        next = i - in_block + (in_head ? sizeof(head) : ARO_BLOCK_BYTES);
+        next = next < end ? next : end;
+        same = memcmp(bytes + (i - at), from, next - i) == 0;
+    }
+    if (!same)
+        bench_fail(ARO_E_BENCH_WRONG, "%u bytes at %llu of a chunk are not what it holds",
+                   len_bytes, (unsigned long long)at);
+}
+
+static void append(struct disk_stock *stock, struct write *write, uint32_t number)
+{
+    struct aro_id id;
     int error;
 
     while (write->busy)
         turn(stock);
     chunk_write(write->data, stock->chunk_bytes, number);
+    if (stock->id != NULL)
+        stock->id[number] = aro_sha256(write->data, stock->chunk_bytes);
+    id = disk_stock_id(stock, number);
     write->op.done = written;
     write->busy = true;
     while ((error = aro_store_append(stock->store, &write->op, &id, write->data,
@@ -62,17 +98,10 @@ static void append(struct disk_stock *stock, struct write *write, uint64_t numbe
 static void *fill(void *arg)
 {
     struct disk_stock *stock = arg;
-    const size_t stride = aro_blocks(stock->chunk_bytes) * (size_t)ARO_BLOCK_BYTES;
     struct write write[WRITES] = {0}, sync = {.op.done = written, .busy = true};
-    uint8_t *memory = bench_pages(WRITES * stride);
-    uint64_t random = SEED;
 
-    for (size_t at = 0; at < WRITES * stride; at += sizeof(random)) {
-        uint64_t word = bench_random(&random);
-        memcpy(memory + at, &word, sizeof(word));
-    }
     for (unsigned i = 0; i < WRITES; i++)
-        write[i].data = memory + i * stride;
+        write[i].data = stock->memory + i * stride_of(stock);
     for (uint32_t n = 0; n < stock->chunks; n++)
         append(stock, &write[n % WRITES], n);
     for (unsigned i = 0; i < WRITES; i++)
@@ -82,7 +111,6 @@ static void *fill(void *arg)
         bench_fail(ARO_E_BENCH_RESOURCES, "the store cannot be filled: no sync");
     while (sync.busy)
         turn(stock);
-    bench_pages_free(memory, WRITES * stride);
     return NULL;
 }
 
@@ -99,7 +127,7 @@ static void fill_apart(struct disk_stock *stock)
 static void check(struct disk_stock *stock)
 {
     struct aro_place first, last;
-    struct aro_id ends[] = {bench_id(0), bench_id(stock->chunks - 1)};
+    struct aro_id ends[] = {disk_stock_id(stock, 0), disk_stock_id(stock, stock->chunks - 1)};
 
     if (aro_store_find(stock->store, &ends[0], 0, &first) != 0 ||
         aro_store_find(stock->store, &ends[1], 0, &last) != 0 || first.segment != last.segment)
@@ -108,37 +136,68 @@ static void check(struct disk_stock *stock)
              first.segment);
 }
 
-void disk_stock_make(struct disk_stock *stock, const char *parent, uint64_t data_bytes,
-                     uint32_t chunk_bytes)
+static void memory_make(struct disk_stock *stock, bool digests)
 {
-    const uint64_t stride = aro_blocks(chunk_bytes) * (uint64_t)ARO_BLOCK_BYTES;
-    struct aro_store_config config = {.seed = SEED};
+    const size_t bytes = WRITES * stride_of(stock);
+    uint64_t random = SEED;
+
+    stock->memory = bench_pages(bytes);
+    for (size_t at = 0; at < bytes; at += sizeof(random)) {
+        uint64_t word = bench_random(&random);
+        memcpy(stock->memory + at, &word, sizeof(word));
+    }
+    stock->id = digests ? calloc(stock->chunks, sizeof(*stock->id)) : NULL;
+    if (digests && stock->id == NULL)
+        bench_fail(ARO_E_BENCH_RESOURCES, "no memory for %u ids", stock->chunks);
+}
+
+static void store_open(struct disk_stock *stock)
+{
+    struct aro_store_config config = {.path = stock->folder,
+                                      .size_bytes = stock->store_bytes,
+                                      .segment_bytes = stock->segment_bytes,
+                                      .chunks_max = stock->chunks + 64,
+                                      .seed = SEED,
+                                      .qsbr = &stock->qsbr};
     struct aro_error error = {0};
 
-    *stock =
-        (struct disk_stock){.chunk_bytes = chunk_bytes, .chunks = (uint32_t)(data_bytes / stride)};
-    stock->data_bytes = stock->chunks * stride;
-    bench_folder_make(parent, stock->folder);
     aro_qsbr_init(&stock->qsbr, 1);
-    stock->ring = aro_uring_create(4 * WRITES);
+    config.ring = stock->ring = aro_uring_create(4 * WRITES);
     if (stock->ring == NULL)
         bench_fail(ARO_E_BENCH_RESOURCES, "no io_uring: %s", strerror(errno));
-    config.path = stock->folder;
-    config.segment_bytes = data_bytes;
-    config.size_bytes = 2 * data_bytes;
-    config.chunks_max = stock->chunks + 64;
-    config.ring = stock->ring;
-    config.qsbr = &stock->qsbr;
     stock->store = aro_store_open(&config, NULL, NULL, &error);
     if (stock->store == NULL)
         bench_fail_with(&error);
+}
+
+void disk_stock_make(struct disk_stock *stock, const struct disk_stock_config *config)
+{
+    *stock = (struct disk_stock){.chunk_bytes = config->chunk_bytes};
+    stock->chunks = (uint32_t)(config->data_bytes / stride_of(stock));
+    stock->data_bytes = stock->chunks * (uint64_t)stride_of(stock);
+    stock->store_bytes = 2 * config->data_bytes;
+    stock->segment_bytes = config->segment_bytes != 0 ? config->segment_bytes : config->data_bytes;
+    bench_folder_make(config->parent, stock->folder);
+    memory_make(stock, config->digests);
+    store_open(stock);
     fill_apart(stock);
-    check(stock);
+    if (config->segment_bytes == 0)
+        check(stock);
+}
+
+void disk_stock_close(struct disk_stock *stock)
+{
+    aro_store_close(stock->store);
+    aro_uring_destroy(stock->ring);
+    stock->store = NULL;
+    stock->ring = NULL;
 }
 
 void disk_stock_free(struct disk_stock *stock)
 {
-    aro_store_close(stock->store);
-    aro_uring_destroy(stock->ring);
+    if (stock->store != NULL)
+        disk_stock_close(stock);
+    bench_pages_free(stock->memory, WRITES * stride_of(stock));
+    free(stock->id);
     bench_folder_remove(stock->folder);
 }

@@ -1,56 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "perf/fio.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
+#include "perf/child.h"
 #include "perf/fail.h"
 
-enum { WORDS_MAX = 32, WORD_BYTES = 320, ANSWER_BYTES = 256 << 10 };
+enum { ANSWER_BYTES = 256 << 10 };
 
 static char version[64];
 
-/*
- * Runs fio with argv and reads what it prints, at most room - 1 bytes and a NUL. Returns its exit
- * code, or -1: it cannot be started.
- */
-static int run(char *const argv[], char *answer, size_t room)
-{
-    posix_spawn_file_actions_t actions;
-    size_t got = 0;
-    ssize_t n;
-    int ends[2], status, failed;
-    pid_t child;
-
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        bench_fail(ARO_E_BENCH_RESOURCES, "no pipe: %s", strerror(errno));
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    failed = posix_spawnp(&child, "fio", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    while (failed == 0 && got < room - 1 && (n = read(ends[0], answer + got, room - 1 - got)) > 0)
-        got += (size_t)n;
-    close(ends[0]);
-    answer[got] = '\0';
-    if (failed != 0 || waitpid(child, &status, 0) != child)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
 const char *fio_lacks(void)
 {
-    char *argv[] = {(char[]){"fio"}, (char[]){"--version"}, NULL};
+    struct bench_words words = {.n = 0};
 
-    if (version[0] == '\0' && run(argv, version, sizeof(version)) != 0) {
+    bench_say_line(&words, "fio --version");
+    if (version[0] == '\0' && bench_child_run(&words, version, sizeof(version)) != 0) {
         version[0] = '\0';
         return "fio is not installed (Debian: apt install fio)";
     }
@@ -65,52 +34,33 @@ const char *fio_version(void)
 
 /* ---- the command line ---- */
 
-struct words {
-    char text[WORDS_MAX][WORD_BYTES];
-    char *argv[WORDS_MAX + 1];
-    unsigned n;
-};
-
-static void say(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct words *words, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(words->text[words->n], WORD_BYTES, format, arguments);
-    va_end(arguments);
-    words->argv[words->n] = words->text[words->n];
-    words->argv[++words->n] = NULL;
-}
-
-static void job_say(const struct fio_job *job, struct words *words)
+static void job_say(const struct fio_job *job, struct bench_words *words)
 {
     words->n = 0;
-    say(words, "fio");
-    say(words, "--name=job");
-    say(words, "--filename=%s", job->path);
-    say(words, "--size=%llu", (unsigned long long)job->size_bytes);
-    say(words, "--bs=%u", job->block_bytes);
-    say(words, "--iodepth=%u", job->depth);
-    say(words, "--ioengine=io_uring");
-    say(words, "--direct=%d", job->direct);
-    say(words, "--fixedbufs");
-    say(words, "--registerfiles");
-    say(words, "--thread");
-    say(words, "--gtod_reduce=1");
-    say(words, "--output-format=json");
+    bench_say(words, "fio");
+    bench_say(words, "--name=job");
+    bench_say(words, "--filename=%s", job->path);
+    bench_say(words, "--size=%llu", (unsigned long long)job->size_bytes);
+    bench_say(words, "--bs=%u", job->block_bytes);
+    bench_say(words, "--iodepth=%u", job->depth);
+    bench_say(words, "--ioengine=io_uring");
+    bench_say(words, "--direct=%d", job->direct);
+    bench_say(words, "--fixedbufs");
+    bench_say(words, "--registerfiles");
+    bench_say(words, "--thread");
+    bench_say(words, "--gtod_reduce=1");
+    bench_say(words, "--output-format=json");
     if (job->writes) {
-        say(words, "--rw=write");
-        say(words, "--fdatasync=%llu", (unsigned long long)job->datasync_blocks);
-        say(words, "--end_fsync=1");
+        bench_say(words, "--rw=write");
+        bench_say(words, "--fdatasync=%llu", (unsigned long long)job->datasync_blocks);
+        bench_say(words, "--end_fsync=1");
         return;
     }
-    say(words, "--rw=randread");
-    say(words, "--norandommap");
-    say(words, "--allow_file_create=0");
-    say(words, "--time_based");
-    say(words, "--runtime=%.0fms", job->seconds * 1000);
+    bench_say(words, "--rw=randread");
+    bench_say(words, "--norandommap");
+    bench_say(words, "--allow_file_create=0");
+    bench_say(words, "--time_based");
+    bench_say(words, "--runtime=%.0fms", job->seconds * 1000);
 }
 
 /* ---- the answer ---- */
@@ -139,12 +89,12 @@ static void answer_read(const char *text, bool writes, struct fio_result *ret)
 void fio_run(const struct fio_job *job, struct fio_result *ret)
 {
     char *answer = malloc(ANSWER_BYTES);
-    struct words words;
+    struct bench_words words;
 
     if (answer == NULL)
         bench_fail(ARO_E_BENCH_RESOURCES, "no memory");
     job_say(job, &words);
-    if (run(words.argv, answer, ANSWER_BYTES) != 0)
+    if (bench_child_run(&words, answer, ANSWER_BYTES) != 0)
         bench_fail(ARO_E_BENCH_RESOURCES, "fio failed: %.300s", answer);
     answer_read(answer, job->writes, ret);
     free(answer);

@@ -13,7 +13,7 @@
 #include "perf/crew.h"
 #include "perf/disk_load.h"
 
-enum { ENTRIES_MIN = 64, ENTRIES_MAX = 48 << 20, ROUNDS_MAX = 99 };
+enum { ENTRIES_MIN = 64, ENTRIES_MAX = 48 << 20, ROUNDS_MAX = 99, STARTS_MAX = 1000 };
 
 /* An option: its letter in bench_command.takes, and its range where it is a number. */
 static const struct rule {
@@ -40,8 +40,10 @@ static const struct rule {
     {"seconds", 's', "S", "of each round", 0.001, 3600},
     {"requests", 'q', "N", "in each round, all threads together (instead of --seconds)", 1, 1e12},
     {"rounds", 'r', "N", "of which the median is told", 1, ROUNDS_MAX},
+    {"starts", 'A', "N", "of the daemon, one after another", 1, STARTS_MAX},
     {"only", 'O', "NAME", "this comparison and no other", 0, 0},
     {"raw", 'R', "FILE", "where every sample goes, a JSON object per line", 0, 0},
+    {"daemon", 'P', "FILE", "arocached to start (the one beside this program, or in PATH)", 0, 0},
     {"quick", 'Q', NULL, "small sizes: does it run, not how fast is it", 0, 0},
     {"json", 'j', NULL, "one JSON object instead of a sentence", 0, 0},
 };
@@ -118,6 +120,9 @@ static void number_set(struct bench_options *options, int letter, double number)
     case 's':
         options->seconds = number;
         break;
+    case 'A':
+        options->starts = (unsigned)number;
+        break;
     case 'q':
         options->requests = (uint64_t)number;
         break;
@@ -172,6 +177,9 @@ static int value_take(const struct line *line, const struct rule *rule,
         return 0;
     case 'R':
         options->raw = optarg;
+        return 0;
+    case 'P':
+        options->daemon = optarg;
         return 0;
     case 'Q':
         options->quick = true;

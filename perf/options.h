@@ -32,6 +32,8 @@ struct bench_options {
     uint64_t size_bytes;   /* disk: of the file that is read */
     uint64_t chunk_bytes;  /* disk */
     unsigned depth;        /* disk: reads in flight */
+    unsigned starts;       /* disk compare: of a node after kill -9 */
+    const char *daemon;    /* disk compare; NULL: it is looked for */
     bool json;
 };
 

@@ -94,9 +94,8 @@ struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_conf
     }
     reader->queued = atomic_load_explicit(&reader->slot->queued, memory_order_relaxed);
     reader->stats.defer_taskrun = aro_uring_deferred(reader->ring);
-    reader->stats.fixed_buffers =
-        config->region != NULL &&
-        aro_uring_register(reader->ring, config->region, config->region_bytes) == 0;
+    if (config->region != NULL)
+        aro_disk_reader_register(reader, config->region, config->region_bytes);
     reader->stats.fixed_files =
         config->files &&
         aro_file_table_init(&reader->files, reader->ring, &config->store->map, reader->slot);
@@ -118,6 +117,11 @@ void aro_disk_reader_destroy(struct aro_disk_reader *reader)
     atomic_store_explicit(&reader->slot->ended, reader->queued, memory_order_release);
     atomic_store(&reader->slot->taken, false);
     free(reader);
+}
+
+void aro_disk_reader_register(struct aro_disk_reader *reader, void *region, size_t region_bytes)
+{
+    reader->stats.fixed_buffers = aro_uring_register(reader->ring, region, region_bytes) == 0;
 }
 
 /* The count is told before the read section ends: the writer must not miss this descriptor. */

@@ -18,7 +18,7 @@ struct aro_disk_reader;
 struct aro_disk_reader_config {
     struct aro_store *store;
     unsigned depth; /* reads in flight, a power of two 8..1024 */
-    void *region;   /* chunk memory to register; NULL: none */
+    void *region;   /* chunk memory to register; NULL: none, or later */
     size_t region_bytes;
     bool poll;  /* the store's device allows it: cache/disk/polling.h */
     bool files; /* register those that are read; then submit often, if only to let go of them */
@@ -26,6 +26,11 @@ struct aro_disk_reader_config {
 
 /* On the thread that will use it. NULL with errno (EPERM, ENOSYS: io_uring is refused). */
 struct aro_disk_reader *aro_disk_reader_create(const struct aro_disk_reader_config *config);
+/*
+ * Registers chunk memory, once. Until then, or when the kernel refuses, reads still work. Takes as
+ * long as the kernel needs to bring in what is not there yet: about 4 ms per MiB at worst.
+ */
+void aro_disk_reader_register(struct aro_disk_reader *reader, void *region, size_t region_bytes);
 void aro_disk_reader_destroy(struct aro_disk_reader *reader); /* waits for what is in flight */
 
 /*

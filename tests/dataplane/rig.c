@@ -145,6 +145,7 @@ static void dataplane_open(struct rig *rig, void (*tweak)(struct aro_dataplane_c
         fprintf(stderr, "rig: %s\n", error.text);
     MUST(rig->dataplane != NULL);
     free(config);
+    aro_dataplane_region_present(rig->dataplane);
     for (unsigned i = 0; i < rig->dataplane->ports; i++) {
         MUST(aro_port_start(&rig->dataplane->port[i], &error) == 0);
         aro_lcore_open(rig->dataplane->lcore[i]);

@@ -123,6 +123,33 @@ Test(pending, chunks_on_disk_arrive_and_stay_in_memory)
     rig_destroy(rig);
 }
 
+static bool buffers_are_fixed(const struct rig *rig)
+{
+    struct aro_lcore_info info;
+
+    aro_dataplane_lcore_info(rig->dataplane, 0, &info);
+    return info.read_fixed_buffers;
+}
+
+Test(pending, chunks_are_read_before_and_after_chunk_memory_is_registered)
+{
+    struct rig *rig = rig_create_store(NULL);
+
+    rig->lcore->region_present = false;
+    rig_validate(rig);
+    chunk_arrives_from_disk(rig, 65536);
+    cr_assert(!buffers_are_fixed(rig));
+    aro_dataplane_region_present(rig->dataplane);
+    chunk_arrives_from_disk(rig, 4096);
+    cr_assert(buffers_are_fixed(rig));
+    aro_lcore_close(rig->lcore); /* another ring: registered again */
+    aro_lcore_open(rig->lcore);
+    cr_assert(!buffers_are_fixed(rig));
+    rig_turn(rig, 1);
+    cr_assert(buffers_are_fixed(rig));
+    rig_destroy(rig);
+}
+
 Test(pending, many_requests_on_two_lcores_cost_one_read)
 {
     struct aro_id id;

@@ -336,7 +336,8 @@ class Disk(WithFiles):
         return told("disk", "read", "--directory", self.folder, "--size", "4MiB", *words)
 
     def lines(self, *words, code=0, **environment):
-        said = run("disk", "compare", "--quick", "--directory", self.folder, *words, **environment)
+        said = run("disk", "compare", "--quick", "--directory", self.folder, *words,
+                   "--daemon", "/dev/null", **environment)  # its rows: test_arobench_node.py
         self.assertEqual(said.returncode, code, said.stderr)
         self.assertEqual(os.listdir(self.folder), [], "what it made is gone")
         return [json.loads(line) for line in said.stdout.splitlines()], said.stderr
@@ -382,9 +383,10 @@ class Disk(WithFiles):
     @unittest.skipIf(shutil.which("fio") is None, "fio is not installed")
     def test_every_comparison_is_told_and_its_samples_are_kept(self):
         with tempfile.NamedTemporaryFile() as raw:
-            lines, _ = self.lines("--rounds", 3, "--raw", raw.name)
+            lines, said = self.lines("--rounds", 3, "--raw", raw.name, code=77)
             kept = [json.loads(sample) for sample in raw.read().splitlines()]
         self.assertEqual([line["name"] for line in lines], list(DISK_COMPARISONS))
+        self.assertNotIn("is left out: fio", said)
         for line in lines:
             self.judge(line, [sample for sample in kept if sample["name"] == line["name"]])
         for sample in kept:
