@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "control/descent.h"
-#include "tests/control/fixture.h"
+#include "tests/control/arrival.h"
 
 #define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
@@ -371,15 +371,15 @@ Test(admission, a_chunk_that_two_objects_name_is_written_and_both_stay_whole)
 Test(admission, an_object_of_which_a_chunk_left_before_the_last_one_came_fails)
 {
     int fd = fixture_file(300 * KIB, 0, 9);
-    struct aro_id first;
-    struct aro_put *own = fixture_put_start(fixture, fd);
+    struct arrival own = arrival_begin(fixture, fd);
     struct aro_put_result result;
     struct aro_error error = {0};
+    struct aro_id first;
 
-    fixture_put_until(fixture, own, 200 * KIB);
+    arrive(&own, 256 * KIB);
     first = fixture_file_digest(fd, CHUNK);
     cr_assert_eq(aro_cache_remove(fixture->cache, &first), 0);
-    cr_assert_eq(fixture_put_end(fixture, own, &result, &error), -1);
+    cr_assert_eq(arrival_end(&own, &result, &error), -1);
     cr_assert_eq(error.id, ARO_E_MEMORY_TIGHT);
     cr_assert_eq(stats().objects_now, 0);
     close(fd);
@@ -392,18 +392,18 @@ Test(admission, while_it_arrives_eviction_does_not_touch_it)
     struct aro_put_result result;
     struct aro_error error = {0};
     struct aro_cache_stats cache;
-    struct aro_put *own;
+    struct arrival own;
 
     for (unsigned n = 0; n < 80; n++) { /* whatever else is here is worth more */
         put(n, 256 * KIB);
         hit(n, 3);
     }
-    own = fixture_put_start(fixture, fd);
-    fixture_put_until(fixture, own, 400 * KIB);
+    own = arrival_begin(fixture, fd);
+    arrive(&own, 400 * KIB);
     settle();
     press(140);
     cr_assert(aro_content_in_memory(fixture->content, &first));
-    cr_assert_eq(fixture_put_end(fixture, own, &result, &error), 0, "%s", error.text);
+    cr_assert_eq(arrival_end(&own, &result, &error), 0, "%s", error.text);
     aro_cache_stats(fixture->cache, &cache);
     cr_assert_eq(cache.kept_now, 0, "and from then on it may");
     close(fd);
@@ -412,15 +412,15 @@ Test(admission, while_it_arrives_eviction_does_not_touch_it)
 Test(admission, what_is_put_by_hand_while_it_arrives_is_there_once_and_not_kept_for_ever)
 {
     int fd = fixture_file(450 * KIB, 0, 1);
-    struct aro_put *own = fixture_put_start(fixture, fd);
+    struct arrival own = arrival_begin(fixture, fd);
     struct aro_put_result result;
     struct aro_error error = {0};
     struct aro_cache_stats cache;
 
-    fixture_put_until(fixture, own, 300 * KIB);
+    arrive(&own, 400 * KIB);
     fixture->deferred = false;
     put(0, 450 * KIB);
-    cr_assert_eq(fixture_put_end(fixture, own, &result, &error), 0, "%s", error.text);
+    cr_assert_eq(arrival_end(&own, &result, &error), 0, "%s", error.text);
     cr_assert(result.durable);
     cr_assert_eq(stats().objects_now, 0);
     aro_cache_stats(fixture->cache, &cache);
