@@ -74,17 +74,31 @@ const char *aro_polling_try(const char *path)
     return refused;
 }
 
+/* Its first block: read only. */
+static const char *try_device(const char *path)
+{
+    static alignas(ARO_BLOCK_BYTES) char block[ARO_BLOCK_BYTES];
+    int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    bool good = fd >= 0 && read_polled(fd, block) == (int)sizeof(block);
+
+    if (fd >= 0)
+        close(fd);
+    return good ? NULL : "a polled read failed";
+}
+
 const char *aro_polling_refused(const char *path)
 {
     struct stat status;
+    bool raw;
     int polls;
 
     if (stat(path, &status) != 0)
-        return "the store's directory is not there";
-    polls = device_polls(status.st_dev);
+        return "the store is not there";
+    raw = S_ISBLK(status.st_mode);
+    polls = device_polls(raw ? status.st_rdev : status.st_dev);
     if (polls < 0)
         return "no block device of its own is behind the store";
     if (polls == 0)
         return "the device has no poll queues (queue/io_poll is 0)";
-    return aro_polling_try(path);
+    return raw ? try_device(path) : aro_polling_try(path);
 }

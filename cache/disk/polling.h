@@ -10,7 +10,10 @@
 #ifndef ARO_CACHE_DISK_POLLING_H
 #define ARO_CACHE_DISK_POLLING_H
 
-/* NULL: they may; or why not, a constant. path: the store's directory, writable. */
+/*
+ * NULL: they may; or why not, a constant. path: the store's directory, writable, or
+ * its block device.
+ */
 const char *aro_polling_refused(const char *path);
 
 /* The second half alone: writes a block into a file without a name and reads it back, polled. */
