@@ -62,17 +62,29 @@ static uint64_t check_of(const struct aro_store *store, const struct aro_object_
                           aro_record_seed(store->uuid_hash, 0, number));
 }
 
+bool aro_object_record_good(const struct aro_store *store, const void *bytes, uint32_t number)
+{
+    const struct aro_object_record *record = bytes;
+
+    return aro_load_le64(record->check) == check_of(store, record, number);
+}
+
 /* ---- start ---- */
 
-/* A record found at start. Damaged ones are counted and passed over: they check themselves. */
+/*
+ * A record found at start. Damaged ones are counted and passed over: they check themselves. With
+ * one among good ones the file is replaced at the next occasion.
+ */
 static int replay(struct aro_store *store, const struct aro_object_record *record, uint32_t number)
 {
     struct aro_object object;
 
-    if (aro_load_le64(record->check) != check_of(store, record, number)) {
+    if (!aro_object_record_good(store, record, number)) {
         store->stats.recovered_torn++;
+        store->log.gap = true;
         return 0;
     }
+    store->log.broken |= store->log.gap;
     store->log.records = number + 1;
     decode(record, &object);
     if (record->type == ARO_OBJECT_REMOVE) {
@@ -178,14 +190,18 @@ bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigne
             (*at)++;
             continue;
         }
+        if (store->read_only) { /* whoever only looks is told of it */
+            store->stats.objects_dropped++;
+            (*at)++;
+            continue;
+        }
         buffer = realloc(log->buffer, log->buffer_bytes + sizeof(struct aro_object_record));
         if (buffer == NULL)
             return true; /* again, when there is memory */
         log->buffer = buffer;
         if (log->buffer_bytes == 0)
             log->records_after = log->records;
-        if (!store->read_only)
-            put_record(store, object, ARO_OBJECT_REMOVE, log->records_after++);
+        put_record(store, object, ARO_OBJECT_REMOVE, log->records_after++);
         store->stats.objects_dropped++;
         aro_objects_remove(store->objects, &object->id);
     }
@@ -272,6 +288,7 @@ int aro_object_log_settle(struct aro_store *store, int result)
     if (replaced) {
         close(log->fd);
         log->fd = log->new_fd;
+        log->replaced++;
         log->new_fd = -1;
     }
     log->records = log->records_after;

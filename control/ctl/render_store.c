@@ -36,9 +36,26 @@ void aro_render_store_stat(const json_t *result, const struct aro_style *style, 
     json_array_foreach(json_object_get(result, "stores"), i, at) stat_one(at, out);
 }
 
+/* An object that is not whole. */
+static void object_problem(const json_t *at, FILE *out)
+{
+    fprintf(out, "%s object %s: %s: %s", text(at, "error"), text(at, "object"), text(at, "problem"),
+            text(at, "chunk"));
+    if (number(at, "chunks") > 1)
+        fprintf(out, ", and %llu more", number(at, "chunks") - 1);
+    fprintf(out, "\n");
+}
+
 static void problem(const json_t *at, FILE *out)
 {
-    fprintf(out, "segment %llu", number(at, "segment"));
+    if (json_object_get(at, "object") != NULL) {
+        object_problem(at, out);
+        return;
+    }
+    if (json_object_get(at, "file") != NULL)
+        fprintf(out, "%s %s", text(at, "error"), text(at, "file"));
+    else
+        fprintf(out, "segment %llu", number(at, "segment"));
     if (json_object_get(at, "record") != NULL)
         fprintf(out, " record %llu", number(at, "record"));
     if (json_object_get(at, "chunk") != NULL)
