@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "cache/disk/check.h"
+#include "control/check_objects.h"
 
 enum { RING_DEPTH = 64, READERS = 1 };
 
@@ -19,11 +20,13 @@ static uint64_t secret(void)
 
 static void report(void *arg, const struct aro_walk_item *item, bool quarantined)
 {
-    char id[ARO_ID_TEXT_MAX];
+    char id[ARO_ID_TEXT_MAX], code[16];
     FILE *out = arg;
 
     (void)quarantined;
-    if (item->place.segment == 0)
+    if (item->of_log)
+        fprintf(out, "%s objects.log", aro_error_tag(ARO_E_STORE_OBJECT, code));
+    else if (item->place.segment == 0)
         fputs("store", out);
     else
         fprintf(out, "segment %u", item->place.segment);
@@ -36,6 +39,35 @@ static void report(void *arg, const struct aro_walk_item *item, bool quarantined
             item->error != 0 ? strerror(-item->error) : "");
 }
 
+static void report_object(void *arg, const struct aro_object_problem *problem)
+{
+    char object[ARO_ID_TEXT_MAX], chunk[ARO_ID_TEXT_MAX], code[16];
+
+    fprintf(arg, "%s object %s: %s: %s%s", aro_error_tag(ARO_E_STORE_OBJECT, code),
+            aro_id_format(&problem->object, ARO_KIND_OBJECT, object), problem->problem,
+            aro_id_format(&problem->chunk, ARO_KIND_CHUNK, chunk), problem->chunks > 1 ? "" : "\n");
+    if (problem->chunks > 1)
+        fprintf(arg, ", and %llu more\n", (unsigned long long)problem->chunks - 1);
+}
+
+/* How many objects are not whole; UINT64_MAX with *error. */
+static uint64_t check_objects(struct aro_store *store, FILE *out, struct aro_error *error)
+{
+    struct aro_objects_check_config config = {.store = store, .report = report_object, .arg = out};
+    struct aro_objects_check *check = aro_objects_check_create(&config);
+    uint64_t problems;
+
+    if (check == NULL) {
+        aro_error_set(error, ARO_E_STORE_MEMORY, "no memory to check the objects of the store");
+        return UINT64_MAX;
+    }
+    while (aro_objects_check_turn(check) != ARO_CHECK_OVER)
+        ;
+    problems = aro_objects_check_problems(check);
+    aro_objects_check_destroy(check);
+    return problems;
+}
+
 static int check_opened(struct aro_store *store, struct aro_uring *ring, FILE *out,
                         struct aro_error *error)
 {
@@ -44,6 +76,7 @@ static int check_opened(struct aro_store *store, struct aro_uring *ring, FILE *o
     enum aro_check_state state = ARO_CHECK_MORE;
     struct aro_store_stats found;
     struct aro_check_stats stats;
+    uint64_t objects;
 
     if (check == NULL)
         return aro_error_set(error, ARO_E_STORE_MEMORY, "no memory to check the store");
@@ -54,6 +87,10 @@ static int check_opened(struct aro_store *store, struct aro_uring *ring, FILE *o
     }
     aro_check_stats(check, &stats);
     aro_check_destroy(check);
+    objects = check_objects(store, out, error);
+    if (objects == UINT64_MAX)
+        return -1;
+    stats.problems += objects;
     aro_store_stats(store, &found);
     if (found.recovered_torn + found.objects_dropped > 0)
         fprintf(out,

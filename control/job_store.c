@@ -2,12 +2,14 @@
 /*
  * The commands about the store as a whole: store_stat (at once), store_check (its structure) and
  * store_scrub (every payload, too; at a bounded rate). verify looks at objects and their SHA-256;
- * these look at what is on disk, whether an object names it or not.
+ * these look at what is on disk, whether an object names it or not, and whether all that objects
+ * name is there.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/disk/check.h"
+#include "control/check_objects.h"
 #include "control/commands.h"
 
 enum {
@@ -20,7 +22,9 @@ struct check_job {
     struct aro_job job; /* first */
     struct aro_node *node;
     struct aro_check *check;
-    uint64_t bytes_per_s; /* 0: no payloads are read */
+    bool tables_done;
+    struct aro_objects_check *objects; /* then */
+    uint64_t bytes_per_s;              /* 0: no payloads are read */
     json_t *list;
 };
 
@@ -71,13 +75,16 @@ void aro_handle_store_stat(void *arg, struct aro_call *call)
 
 static json_t *problem_json(const struct aro_walk_item *item, bool quarantined)
 {
-    char id[ARO_ID_TEXT_MAX], problem[160];
+    char id[ARO_ID_TEXT_MAX], problem[160], code[16];
     json_t *json;
 
     snprintf(problem, sizeof(problem), "%s%s%s", item->problem, item->error != 0 ? ": " : "",
              item->error != 0 ? strerror(-item->error) : "");
     json = json_pack("{s:I, s:s, s:b}", "segment", (json_int_t)item->place.segment, "problem",
                      problem, "quarantined", quarantined);
+    if (item->of_log)
+        json_object_update_new(json, json_pack("{s:s, s:s}", "file", "objects.log", "error",
+                                               aro_error_tag(ARO_E_STORE_OBJECT, code)));
     if (item->has_record)
         json_object_set_new(json, "record", integer(item->record));
     if (item->has_chunk)
@@ -92,19 +99,43 @@ static json_t *problem_json(const struct aro_walk_item *item, bool quarantined)
 static void report(void *arg, const struct aro_walk_item *item, bool quarantined)
 {
     struct check_job *own = arg;
-    char id[ARO_ID_TEXT_MAX] = "";
+    char id[ARO_ID_TEXT_MAX] = "", code[16];
 
     if (item->has_chunk)
         aro_id_format(&item->id, ARO_KIND_CHUNK, id);
-    aro_log(&own->node->log, ARO_LOG_WARNING, "store-damage",
-            "segment=%u block=%u chunk=%s quarantined=%d problem=\"%s\"", item->place.segment,
-            item->place.block, id, quarantined, item->problem);
+    if (item->of_log)
+        aro_log(&own->node->log, ARO_LOG_WARNING, "store-damage",
+                "id=%s file=objects.log record=%u problem=\"%s\"",
+                aro_error_tag(ARO_E_STORE_OBJECT, code), item->record, item->problem);
+    else
+        aro_log(&own->node->log, ARO_LOG_WARNING, "store-damage",
+                "segment=%u block=%u chunk=%s quarantined=%d problem=\"%s\"", item->place.segment,
+                item->place.block, id, quarantined, item->problem);
     if (json_array_size(own->list) < PROBLEMS_LISTED_MAX)
         json_array_append_new(own->list, problem_json(item, quarantined));
 }
 
+static void report_object(void *arg, const struct aro_object_problem *found)
+{
+    struct check_job *own = arg;
+    char object[ARO_ID_TEXT_MAX], chunk[ARO_ID_TEXT_MAX], code[16];
+
+    aro_id_format(&found->object, ARO_KIND_OBJECT, object);
+    aro_id_format(&found->chunk, ARO_KIND_CHUNK, chunk);
+    aro_error_tag(ARO_E_STORE_OBJECT, code);
+    aro_log(&own->node->log, ARO_LOG_WARNING, "store-damage",
+            "id=%s object=%s chunk=%s chunks=%llu problem=\"%s\"", code, object, chunk,
+            (unsigned long long)found->chunks, found->problem);
+    if (json_array_size(own->list) < PROBLEMS_LISTED_MAX)
+        json_array_append_new(own->list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "error", code, "object",
+                                        object, "problem", found->problem, "chunk", chunk, "chunks",
+                                        (json_int_t)found->chunks, "quarantined", 0));
+}
+
 static void destroy(struct check_job *own)
 {
+    aro_objects_check_destroy(own->objects);
     aro_check_destroy(own->check);
     json_decref(own->list);
     free(own);
@@ -117,6 +148,8 @@ static void over(struct check_job *own)
     uint64_t took_us = (aro_now_ns() - own->job.started_ns) / 1000;
 
     aro_check_stats(own->check, &stats);
+    if (own->objects != NULL)
+        stats.problems += aro_objects_check_problems(own->objects);
     aro_log(&own->node->log, stats.problems > 0 ? ARO_LOG_WARNING : ARO_LOG_INFO,
             own->bytes_per_s > 0 ? "store-scrub" : "store-check",
             "segments=%llu chunks=%llu bytes=%llu problems=%llu cancelled=%d",
@@ -146,19 +179,43 @@ static uint64_t allowance(const struct check_job *own, uint64_t now_ns)
     return bytes < TURN_BYTES_MAX ? bytes : TURN_BYTES_MAX;
 }
 
+/* Tables and payloads are done with: the objects. -1: over. */
+static int objects_turn(struct check_job *own)
+{
+    struct aro_objects_check_config config = {
+        .store = own->node->store, .report = report_object, .arg = own};
+    struct aro_error error;
+    enum aro_check_state state;
+
+    if (own->objects == NULL && !own->job.cancelled) {
+        own->objects = aro_objects_check_create(&config);
+        if (own->objects == NULL) {
+            aro_error_set(&error, ARO_E_CONTROL_RESOURCES, "no memory or reader for a check");
+            aro_job_fail(&own->job, &error);
+            destroy(own);
+            return ARO_CHORE_NOW;
+        }
+    }
+    state = own->job.cancelled ? ARO_CHECK_OVER : aro_objects_check_turn(own->objects);
+    if (state == ARO_CHECK_OVER)
+        over(own);
+    return state == ARO_CHECK_WAITS ? 1 : ARO_CHORE_NOW;
+}
+
 static int turn(struct aro_job *job, uint64_t now_ns)
 {
     struct check_job *own = (struct check_job *)(void *)job;
     struct aro_check_stats stats;
     enum aro_check_state state;
 
+    if (own->tables_done)
+        return objects_turn(own);
     if (job->cancelled)
         aro_check_stop(own->check);
     state = aro_check_turn(own->check, allowance(own, now_ns));
     aro_check_stats(own->check, &stats);
     own->job.done = stats.bytes;
-    if (state == ARO_CHECK_OVER)
-        over(own);
+    own->tables_done = state == ARO_CHECK_OVER;
     return state == ARO_CHECK_WAITS ? 1 : ARO_CHORE_NOW;
 }
 

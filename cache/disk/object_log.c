@@ -55,15 +55,28 @@ static uint64_t check_of(uint64_t seed, const struct aro_object_record *record, 
                           aro_record_seed(seed, 0, number));
 }
 
+bool aro_object_record_good(const struct aro_store *store, const void *bytes, uint32_t number)
+{
+    const struct aro_object_record *record = bytes;
+
+    return aro_load_le64(record->check) == check_of(store->log.seed, record, number);
+}
+
 /* ---- start ---- */
 
-/* A record found at start. 0; 1: damaged: it checks itself, and is passed over; -ENOMEM. */
+/*
+ * A record found at start. 0; 1: damaged: it checks itself, and is passed over; -ENOMEM. With a
+ * damaged one among good ones the file is replaced at the next occasion.
+ */
 static int replay(struct aro_store *store, const struct aro_object_record *record, uint32_t number)
 {
     struct aro_object object;
 
-    if (aro_load_le64(record->check) != check_of(store->log.seed, record, number))
+    if (!aro_object_record_good(store, record, number)) {
+        store->log.gap = true;
         return 1;
+    }
+    store->log.broken |= store->log.gap;
     store->log.records = number + 1;
     decode(record, &object);
     if (record->type == ARO_OBJECT_REMOVE) {
@@ -172,14 +185,18 @@ bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigne
             (*at)++;
             continue;
         }
+        if (store->read_only) { /* whoever only looks is told of it */
+            store->stats.objects_dropped++;
+            (*at)++;
+            continue;
+        }
         buffer = realloc(log->buffer, log->buffer_bytes + sizeof(struct aro_object_record));
         if (buffer == NULL)
             return true; /* again, when there is memory */
         log->buffer = buffer;
         if (log->buffer_bytes == 0)
             log->records_after = log->records;
-        if (!store->read_only)
-            put_record(store, object, ARO_OBJECT_REMOVE, log->records_after++);
+        put_record(store, object, ARO_OBJECT_REMOVE, log->records_after++);
         store->stats.objects_dropped++;
         aro_objects_remove(store->objects, &object->id);
     }
@@ -263,6 +280,7 @@ static void new_log_adopt(struct aro_object_log *log)
         return;
     close(log->fd);
     log->fd = log->new_fd;
+    log->replaced++;
     log->new_fd = -1;
     log->base_bytes = log->new_base_bytes;
     log->seed = log->new_seed;

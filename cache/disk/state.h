@@ -114,6 +114,8 @@ struct aro_object_log {
     uint8_t *buffer; /* being written */
     size_t buffer_bytes;
     uint32_t records_after; /* once buffer is durable */
+    uint32_t replaced;      /* how often the file was */
+    bool gap;               /* at the start: a damaged record, more may follow */
 };
 
 /* The table of one segment, as last read for aro_place_owner. */
@@ -288,6 +290,9 @@ int aro_object_log_settle(struct aro_store *store, int result);
 int aro_object_log_rename(struct aro_store *store, struct aro_io *io);
 /* What was queued has ended. 0: sync the names; or -errno. */
 int aro_object_log_renamed(struct aro_store *store, int result);
+
+/* 256 bytes of the file: are they record so and so of it? */
+bool aro_object_record_good(const struct aro_store *store, const void *record, uint32_t number);
 
 /* lookup.c: whose payload is at place? 0, -ENOENT, or -errno of reading the table. */
 int aro_place_owner(struct aro_store *store, const struct aro_place *place, struct aro_id *ret);

@@ -14,7 +14,7 @@ enum {
     TYPE_DAMAGED = 0xff, /* in memory only: a record that does not check */
 };
 
-enum step { STEP_LOST, STEP_NEXT, STEP_READ, STEP_APPLY, STEP_RECORDS };
+enum step { STEP_LOST, STEP_NEXT, STEP_READ, STEP_APPLY, STEP_RECORDS, STEP_LOG, STEP_OVER };
 
 struct aro_walk {
     struct aro_store *store;
@@ -27,6 +27,9 @@ struct aro_walk {
     uint64_t bytes; /* of the table read */
     uint32_t at;    /* records that this step is done with */
     uint64_t live;  /* chunks that the table names */
+    uint8_t *log;   /* of objects.log: what was read last, from record log_first on */
+    uint32_t log_first, log_at, log_end;
+    uint32_t log_turn; /* the file that it is of */
     bool waiting, arrived;
     int result;
     struct aro_io io;
@@ -68,6 +71,7 @@ void aro_walk_destroy(struct aro_walk *walk)
     if (walk == NULL)
         return;
     aro_table_free(&walk->table);
+    free(walk->log);
     free(walk);
 }
 
@@ -150,8 +154,10 @@ static int segment_begin(struct aro_walk *walk, struct aro_walk_item *ret)
     uint64_t bytes;
     int error;
 
-    if (segment == NULL)
-        return 0;
+    if (segment == NULL) {
+        walk->step = STEP_LOG;
+        return -EAGAIN;
+    }
     walk->number = segment->number;
     walk->segments++;
     walk->of = (struct aro_table_of){segment->seed, segment->number, segment->blocks};
@@ -304,6 +310,72 @@ static int records_on(struct aro_walk *walk, const struct aro_segment *segment,
     return count_judge(walk, segment, ret);
 }
 
+/* ---- objects.log ---- */
+
+static int log_end(struct aro_walk *walk, const char *problem, struct aro_walk_item *ret)
+{
+    walk->step = STEP_OVER;
+    if (problem == NULL)
+        return 0;
+    *ret = (struct aro_walk_item){.problem = problem, .of_log = true};
+    return 1;
+}
+
+/* Begins to read what is behind the records looked at. */
+static int log_read(struct aro_walk *walk, struct aro_walk_item *ret)
+{
+    const struct aro_object_log *log = &walk->store->log;
+    uint64_t left = (uint64_t)(log->records - walk->log_at) * ARO_OBJECT_RECORD_BYTES;
+
+    if (walk->log == NULL)
+        walk->log = malloc(IO_BYTES);
+    if (walk->log == NULL)
+        return log_end(walk, "no memory to read it", ret);
+    walk->waiting =
+        aro_uring_read(walk->store->ring, &walk->io, log->fd, walk->log,
+                       left < IO_BYTES ? (uint32_t)left : IO_BYTES,
+                       log->base_bytes + (uint64_t)walk->log_at * ARO_OBJECT_RECORD_BYTES) == 0;
+    return -EAGAIN;
+}
+
+/* Records that the store counts on; what is behind them was torn off before it counted. */
+static int log_on(struct aro_walk *walk, struct aro_walk_item *ret)
+{
+    const struct aro_object_log *log = &walk->store->log;
+    uint32_t first = walk->log_at;
+
+    if (walk->waiting)
+        return -EAGAIN;
+    if (walk->log_turn != log->replaced) { /* another file: from its beginning */
+        walk->log_turn = log->replaced;
+        walk->log_at = walk->log_end = 0;
+        walk->arrived = false;
+    }
+    if (walk->arrived) {
+        walk->arrived = false;
+        if (walk->result < ARO_OBJECT_RECORD_BYTES) {
+            log_end(walk, "it cannot be read, or became shorter", ret);
+            ret->error = walk->result < 0 ? walk->result : 0;
+            return 1;
+        }
+        walk->log_end = walk->log_at + (uint32_t)walk->result / ARO_OBJECT_RECORD_BYTES;
+        walk->log_first = first;
+    }
+    while (walk->log_at < walk->log_end) {
+        uint32_t number = walk->log_at++;
+        if (aro_object_record_good(
+                walk->store,
+                walk->log + (size_t)(number - walk->log_first) * ARO_OBJECT_RECORD_BYTES, number))
+            continue;
+        *ret = (struct aro_walk_item){.problem = "a record does not verify",
+                                      .of_log = true,
+                                      .has_record = true,
+                                      .record = number};
+        return 1;
+    }
+    return walk->log_at < log->records ? log_read(walk, ret) : log_end(walk, NULL, ret);
+}
+
 int aro_walk_next(struct aro_walk *walk, struct aro_walk_item *ret)
 {
     const struct aro_segment *segment;
@@ -312,6 +384,10 @@ int aro_walk_next(struct aro_walk *walk, struct aro_walk_item *ret)
         return lost_next(walk, ret);
     if (walk->step == STEP_NEXT)
         return segment_begin(walk, ret);
+    if (walk->step == STEP_LOG)
+        return log_on(walk, ret);
+    if (walk->step == STEP_OVER)
+        return 0;
     if (walk->waiting && walk->step != STEP_READ)
         return -EAGAIN;
     segment = aro_segment_map_find(&walk->store->map, walk->number);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every chunk that the tables of a store name, segment by segment, and what is wrong with them: a
+ * Every chunk that the tables of a store name, segment by segment, and what is wrong with them, and
+ * with the records of objects.log: a
  * record that does not check, a file that is too short or missing, a chunk that the index does not
  * know, or knows and the table does not. Payloads are not looked at (check.h does).
  *
@@ -19,6 +20,7 @@ struct aro_walk_item {
     int error;           /* -errno that belongs to the problem, or 0 */
     uint32_t record;     /* of the table; meaningful with has_record */
     bool has_record;
+    bool of_log;    /* objects.log, no segment */
     bool has_chunk; /* id and all of place */
     struct aro_id id;
     struct aro_place place; /* the segment always */

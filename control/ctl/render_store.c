@@ -52,9 +52,25 @@ void aro_render_store_stat(const json_t *result, const struct aro_style *style, 
     aro_render_admission(json_object_get(result, "admission"), out);
 }
 
+/* An object that is not whole. */
+static void object_problem(const json_t *at, FILE *out)
+{
+    fprintf(out, "%s object %s: %s: %s", text(at, "error"), text(at, "object"), text(at, "problem"),
+            text(at, "chunk"));
+    if (number(at, "chunks") > 1)
+        fprintf(out, ", and %llu more", number(at, "chunks") - 1);
+    fprintf(out, "\n");
+}
+
 static void problem(const json_t *at, FILE *out)
 {
-    if (number(at, "segment") == 0)
+    if (json_object_get(at, "object") != NULL) {
+        object_problem(at, out);
+        return;
+    }
+    if (json_object_get(at, "file") != NULL)
+        fprintf(out, "%s %s", text(at, "error"), text(at, "file"));
+    else if (number(at, "segment") == 0)
         fputs("store", out);
     else
         fprintf(out, "segment %llu", number(at, "segment"));

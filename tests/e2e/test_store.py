@@ -194,7 +194,13 @@ class Commands(unittest.TestCase):
         self.assertEqual(scrub.stdout.count("; quarantined"), 2)
         for block in (48, 160):
             self.assertIn(f"segment 1 record {block // 16} block {block} c-", scrub.stdout)
-        self.assertEqual(self.node.log_text().count("store-damage"), 2)
+        self.assertEqual(self.node.log_text().count("quarantined=1"), 2)
+        again = self.aroctl("store", "scrub")
+        self.assertEqual(again.returncode, 6, again.stdout)  # the object lacks them now
+        self.assertIn(f"ARO-5015 object {self.object['id']}: a chunk is not here: c-", again.stdout)
+        self.assertIn(", and 1 more", again.stdout)
+        self.assertIn("id=ARO-5015 object=", self.node.log_text())
+        self.node.call("evict", id=self.object["id"])
         self.assertEqual(self.aroctl("store", "scrub").returncode, 0)
 
     def test_a_scrub_keeps_its_rate_and_can_be_cancelled(self):
@@ -221,10 +227,13 @@ class Commands(unittest.TestCase):
         damaged = self.offline()
         self.assertEqual(damaged.returncode, 6)
         self.assertIn("segment 1 record 5: a record of its table is damaged", damaged.stdout)
+        self.assertIn(f"ARO-5015 object {self.object['id']}: a chunk is not here", damaged.stdout)
         os.unlink(glob.glob(f"{self.store}/*.data")[0])
         missing = self.offline()
         self.assertEqual(missing.returncode, 6)
         self.assertIn("one of its two files is missing", missing.stdout)
+        self.assertIn(f"ARO-5015 object {self.object['id']}: a manifest is not here",
+                      missing.stdout)
 
 
 def log_text(folder):

@@ -170,6 +170,23 @@ Test(check, objects_log_that_the_start_missed_is_named)
     cr_assert_not_null(strstr(found.item[0].problem, "objects.log"));
 }
 
+Test(check, a_damaged_record_of_objects_log_is_named_and_gone_after_the_next_start)
+{
+    for (uint32_t n = 4; n < 8; n++)
+        cr_assert_eq(fixture_object_add(&f, n, LEN, 0), 0);
+    cr_assert_eq(problems(false), 0u);
+    fixture_flip_bit(&f, "objects.log", (2 * ARO_OBJECT_RECORD_BYTES + 40) * 8);
+    cr_assert_eq(problems(false), 1u);
+    cr_assert(found.item[0].of_log && found.item[0].has_record);
+    cr_assert_eq(found.item[0].record, 2u);
+    fixture_truncate(&f, "objects.log", 4 * ARO_OBJECT_RECORD_BYTES);
+    cr_assert_eq(problems(false), 2u); /* and that it became shorter */
+    fixture_reopen(&f);
+    cr_assert_eq(fixture_stats(&f).objects_now, 3u);
+    cr_assert_eq(fixture_object_add(&f, 9, LEN, 0), 0);
+    cr_assert_eq(problems(false), 0u);
+}
+
 Test(check, index_and_table_are_held_against_each_other)
 {
     struct aro_segment *segment = aro_segment_map_find(&f.store->map, 2);
