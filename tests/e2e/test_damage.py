@@ -164,13 +164,30 @@ class Test:
         told = json.loads(said.stdout)
         if said.returncode != (6 if told["problems"] else 0):
             self.complain(f"aroctl store scrub: exit {said.returncode}, {told['problems']} problems")
-        listed = {(item["segment"], item["record"]) for item in told["list"] if "record" in item}
+        listed = {(item["segment"], item["record"]) for item in told["list"]
+                  if "record" in item and "file" not in item}
         if told["problems"] != len(told["list"]):
             self.complain(f"scrub: {told['problems']} problems, {len(told['list'])} listed")
         for what, some in (("does not list", expected - listed), ("lists what is sound", listed - expected)):
             if some:
                 self.complain(f"scrub {what}: {len(some)} of {len(expected)}: {sorted(some)[:4]}")
         self.counts["listed by scrub"] += len(listed & expected)
+        self.scrub_of_objects(told["list"])
+
+    def scrub_of_objects(self, listed):
+        """Records of objects.log that are told are damaged; objects that are told lack that chunk."""
+        log = store_files.read(self.store)["objects.log"]
+        for item in listed:
+            if item.get("file") == "objects.log" and "record" in item:
+                at = item["record"] * store_files.OBJECT
+                if log[at:at + store_files.OBJECT] == self.before["objects.log"][at:at + store_files.OBJECT]:
+                    self.complain(f"scrub says of record {item['record']} of objects.log: {item['problem']}")
+                self.counts["records of objects.log listed by scrub"] += 1
+            elif "object" in item:
+                name = bytes.fromhex(item["chunk"].removeprefix("c-"))
+                if self.client.get(name, self.sound.chunks[name], patience_s=0.5) == RIGHT:
+                    self.complain(f"scrub says of {item['object']}: {item['problem']}: and {item['chunk']} is served")
+                self.counts["objects that lack a chunk listed by scrub"] += 1
 
     def gets(self, told):
         """Every chunk there ever was: right, or nothing."""

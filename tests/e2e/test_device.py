@@ -83,8 +83,8 @@ class Device(unittest.TestCase):
         return subprocess.run([AROCTL, "-s", f"{self.node.run}/control.sock", *words],
                               capture_output=True, text=True, timeout=60)
 
-    def put(self, name, size):
-        content = os.urandom(size)
+    def put(self, name, size, content=None):
+        content = content or os.urandom(size)
         with open(f"{self.folder}/{name}", "wb") as file:
             file.write(content)
         return self.node.call("put", path=f"{self.folder}/{name}")["id"], content
@@ -131,6 +131,9 @@ class Device(unittest.TestCase):
         scrub = self.aroctl("store", "scrub")
         self.assertEqual(scrub.returncode, 6, scrub.stdout)
         self.assertIn("; quarantined", scrub.stdout)
+        self.assertIn("ARO-5015 object o-", self.aroctl("store", "check").stdout)  # it lacks that chunk now
+        for _, content in kept:
+            self.put("again", 0, content)
         self.assertEqual(self.aroctl("store", "scrub").returncode, 0)
 
     def test_a_full_device_refuses_and_its_whole_size_was_used(self):
