@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cache/ghost.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /*
- * A word of the table, from its low end: position in the ring + 1, how far the word stands from its
- * home (6 bits), a tag in the rest. Words of a run stand in the order of their homes (Robin Hood),
- * so a search ends early although eight of nine places are taken, and putting in and taking out
- * move neighbours by one place without a look at the ring, where each look would be a cache miss.
+ * The table is buckets of one line, sixteen words. A word: position in the ring + 1 from its low
+ * end, a tag above; 0: empty. A mark's word stands in one of its two buckets, the one that had more
+ * room - so a look is two lines, fetched ahead, compared at once and without a guess, and it goes
+ * on to the ring only for a tag that agrees. With eight of nine places taken, one in fifty finds
+ * both full: then a word of theirs moves to its own other bucket, which its mark tells.
  */
-enum { LEN_BITS = 24, PRINT_BITS = 64 - LEN_BITS, AWAY_BITS = 6, AWAY_MAX = (1 << AWAY_BITS) - 1 };
-enum { AHEAD = 6 }; /* marks whose turn to be forgotten is near: their words are fetched */
+enum { LEN_BITS = 24, PRINT_BITS = 64 - LEN_BITS };
+enum { SLOTS = 16, PAIR = 2 };
+enum { AHEAD = 6 }; /* marks whose turn to be forgotten is near: their buckets are fetched */
 #define LEN_MAX ((UINT64_C(1) << LEN_BITS) - 1)
+static_assert(sizeof(struct aro_ghost_bucket) == SLOTS * sizeof(uint32_t), "one line");
 
 /* A mark is the fingerprint's high bits above the length. */
 static uint64_t print_of(uint64_t mark)
@@ -20,123 +28,172 @@ static uint64_t print_of(uint64_t mark)
     return mark >> LEN_BITS;
 }
 
+static size_t table_bytes(const struct aro_ghost *ghost)
+{
+    return ghost->buckets * sizeof(struct aro_ghost_bucket);
+}
+
 int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries_max)
 {
     uint32_t size = entries_max < 1u << 26 ? entries_max : (1u << 26) - 1;
 
     ghost->ring_size = size;
-    ghost->table_size = size + size / 8 + 1; /* at most eight of nine places taken */
+    ghost->buckets = (size + size / 8) / SLOTS + 1; /* at most eight of nine places taken */
+    if (ghost->buckets < PAIR)
+        ghost->buckets = PAIR;
     ghost->ring = calloc(ghost->ring_size, sizeof(*ghost->ring));
-    ghost->table = calloc(ghost->table_size, sizeof(*ghost->table));
+    ghost->table =
+        mmap(NULL, table_bytes(ghost), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (ghost->table == MAP_FAILED)
+        ghost->table = NULL;
     ghost->bytes_max = bytes_max;
-    ghost->away_shift = 1;
-    while (size >> ghost->away_shift != 0)
-        ghost->away_shift++;
+    ghost->tag_shift = 1;
+    while (size >> ghost->tag_shift != 0)
+        ghost->tag_shift++;
     return ghost->ring == NULL || ghost->table == NULL ? -ENOMEM : 0;
 }
 
 void aro_ghost_fini(struct aro_ghost *ghost)
 {
     free(ghost->ring);
-    free(ghost->table);
+    if (ghost->table != NULL)
+        munmap(ghost->table, table_bytes(ghost));
 }
 
-static uint32_t home_of(const struct aro_ghost *ghost, uint64_t print)
+/* ---- a bucket ---- */
+
+/* The slots whose word agrees with `word` in the bits of `mask`; bit i: slot i. */
+static unsigned bucket_match(const struct aro_ghost_bucket *bucket, uint32_t mask, uint32_t word)
 {
-    return (uint32_t)((print * ghost->table_size) >> PRINT_BITS);
+#ifdef __SSE2__
+    const __m128i *four = (const __m128i *)(const void *)bucket;
+    __m128i masks = _mm_set1_epi32((int)mask), words = _mm_set1_epi32((int)word), same[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        same[i] = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(&four[i]), masks), words);
+    return (unsigned)_mm_movemask_epi8(
+        _mm_packs_epi16(_mm_packs_epi32(same[0], same[1]), _mm_packs_epi32(same[2], same[3])));
+#else
+    unsigned same = 0;
+
+    for (unsigned i = 0; i < SLOTS; i++)
+        same |= (unsigned)((bucket->word[i] & mask) == word) << i;
+    return same;
+#endif
 }
 
-static uint32_t after(const struct aro_ghost *ghost, uint32_t at)
+static unsigned bucket_empties(const struct aro_ghost_bucket *bucket)
 {
-    return at + 1 == ghost->table_size ? 0 : at + 1;
+    return bucket_match(bucket, UINT32_MAX, 0);
+}
+
+/* ---- the table ---- */
+
+/* Where the word of a fingerprint may stand: chosen by its high bits, and by all mixed. */
+struct pair {
+    struct aro_ghost_bucket *bucket[PAIR];
+};
+
+static struct pair pair_of(const struct aro_ghost *ghost, uint64_t print)
+{
+    uint32_t other = (uint32_t)(print * UINT64_C(0x9e3779b97f4a7c15) >> 32); /* of all bits */
+    uint32_t first = (uint32_t)((print * ghost->buckets) >> PRINT_BITS);
+    uint32_t second = (uint32_t)(((uint64_t)other * ghost->buckets) >> 32);
+
+    if (second == first)
+        second = first + 1 < ghost->buckets ? first + 1 : 0;
+    return (struct pair){{&ghost->table[first], &ghost->table[second]}};
+}
+
+static uint32_t position_mask(const struct aro_ghost *ghost)
+{
+    return (UINT32_C(1) << ghost->tag_shift) - 1;
 }
 
 static uint32_t position_of(const struct aro_ghost *ghost, uint32_t word)
 {
-    return (word & ((UINT32_C(1) << ghost->away_shift) - 1)) - 1;
+    return (word & position_mask(ghost)) - 1;
 }
 
-static unsigned away_of(const struct aro_ghost *ghost, uint32_t word)
-{
-    return word >> ghost->away_shift & AWAY_MAX;
-}
-
-/* The word of a fingerprint at its home, without a position. The home comes from the fingerprint's
- * high bits, the tag from its low ones. */
+/* The word of a fingerprint, without a position: a tag of its low bits. */
 static uint32_t tag_of(const struct aro_ghost *ghost, uint64_t print)
 {
-    return (uint32_t)(print << (ghost->away_shift + AWAY_BITS));
+    return (uint32_t)(print << ghost->tag_shift);
 }
 
-/* Where the fingerprint stands in the table, the oldest if it does so twice; table_size: nowhere.
- */
-static uint32_t table_seek(const struct aro_ghost *ghost, uint64_t print)
+/* Since when a mark is remembered: less is longer ago. */
+static uint32_t age_of(const struct aro_ghost *ghost, uint32_t position)
 {
+    return position - ghost->oldest + (position < ghost->oldest ? ghost->ring_size : 0);
+}
+
+/* Where the fingerprint stands in the table, the oldest if it does so twice; NULL: nowhere. */
+static uint32_t *table_seek(const struct aro_ghost *ghost, uint64_t print)
+{
+    struct pair pair = pair_of(ghost, print);
     uint32_t tag = tag_of(ghost, print);
-    uint32_t at = home_of(ghost, print);
+    uint32_t *oldest = NULL;
 
-    for (unsigned away = 0; away <= AWAY_MAX; away++, at = after(ghost, at)) {
-        uint32_t word = ghost->table[at];
-        if (word == 0 || away_of(ghost, word) < away)
-            break;
-        if (away_of(ghost, word) == away &&
-            ((uint64_t)(word ^ tag) >> (ghost->away_shift + AWAY_BITS)) == 0 &&
-            print_of(ghost->ring[position_of(ghost, word)]) == print)
-            return at;
+    for (unsigned b = 0; b < PAIR; b++) {
+        unsigned same = bucket_match(pair.bucket[b], ~position_mask(ghost), tag);
+        for (; same != 0; same &= same - 1) {
+            uint32_t *word = &pair.bucket[b]->word[__builtin_ctz(same)];
+            uint32_t position = position_of(ghost, *word);
+            if (*word == 0 || print_of(ghost->ring[position]) != print)
+                continue;
+            if (oldest == NULL ||
+                age_of(ghost, position) < age_of(ghost, position_of(ghost, *oldest)))
+                oldest = word;
+        }
     }
-    return ghost->table_size;
+    return oldest;
 }
 
-/* Empties a place; those behind it that are not at home move up. */
-static void table_clear(struct aro_ghost *ghost, uint32_t hole)
+/* Both are full: moves a word of theirs to its other bucket. Its place, empty; NULL: none can. */
+static uint32_t *pair_make_room(const struct aro_ghost *ghost, const struct pair *pair)
 {
-    for (uint32_t at = after(ghost, hole); away_of(ghost, ghost->table[at]) != 0;
-         hole = at, at = after(ghost, at))
-        ghost->table[hole] = ghost->table[at] - (UINT32_C(1) << ghost->away_shift);
-    ghost->table[hole] = 0;
-}
-
-/* Can all from `at` to the next empty place move by one? */
-static bool table_has_room(const struct aro_ghost *ghost, uint32_t at)
-{
-    while (ghost->table[at] != 0) {
-        if (away_of(ghost, ghost->table[at]) == AWAY_MAX)
-            return false;
-        at = after(ghost, at);
+    for (unsigned i = 0; i < PAIR * SLOTS; i++) {
+        struct aro_ghost_bucket *here = pair->bucket[i / SLOTS];
+        uint32_t *word = &here->word[i % SLOTS];
+        struct pair its = pair_of(ghost, print_of(ghost->ring[position_of(ghost, *word)]));
+        struct aro_ghost_bucket *there = its.bucket[its.bucket[0] == here];
+        unsigned empties = bucket_empties(there);
+        if (empties == 0)
+            continue;
+        there->word[__builtin_ctz(empties)] = *word;
+        *word = 0;
+        return word;
     }
-    return true;
+    return NULL;
 }
 
-/* False: it, or one that would have to make room for it, would stand too far from home. */
+/* False: there is no room where it may stand. */
 static bool table_put(struct aro_ghost *ghost, uint64_t print, uint32_t position)
 {
-    uint32_t word = tag_of(ghost, print) | (position + 1);
-    uint32_t one = UINT32_C(1) << ghost->away_shift;
-    uint32_t at = home_of(ghost, print);
-    unsigned away = 0;
+    struct pair pair = pair_of(ghost, print);
+    unsigned first = bucket_empties(pair.bucket[0]), second = bucket_empties(pair.bucket[1]);
+    uint32_t *place;
 
-    while (ghost->table[at] != 0 && away_of(ghost, ghost->table[at]) >= away) {
-        if (++away > AWAY_MAX)
-            return false;
-        at = after(ghost, at);
-    }
-    if (!table_has_room(ghost, at))
+    if ((first | second) == 0)
+        place = pair_make_room(ghost, &pair);
+    else if (__builtin_popcount(first) >= __builtin_popcount(second))
+        place = &pair.bucket[0]->word[__builtin_ctz(first)];
+    else
+        place = &pair.bucket[1]->word[__builtin_ctz(second)];
+    if (place == NULL)
         return false;
-    word |= away << ghost->away_shift;
-    while (word != 0) {
-        uint32_t next = ghost->table[at];
-        ghost->table[at] = word;
-        word = next == 0 ? 0 : next + one;
-        at = after(ghost, at);
-    }
+    *place = tag_of(ghost, print) | (position + 1);
     return true;
 }
 
-static void mark_forget(struct aro_ghost *ghost, uint32_t at)
-{
-    uint64_t *mark = &ghost->ring[position_of(ghost, ghost->table[at])];
+/* ---- marks ---- */
 
-    table_clear(ghost, at);
+/* `word`, of the table, and its mark. */
+static void mark_forget(struct aro_ghost *ghost, uint32_t *word)
+{
+    uint64_t *mark = &ghost->ring[position_of(ghost, *word)];
+
+    *word = 0;
     ghost->entries--;
     ghost->bytes -= *mark & LEN_MAX;
     *mark = 0;
@@ -144,30 +201,39 @@ static void mark_forget(struct aro_ghost *ghost, uint32_t at)
 
 void aro_ghost_prefetch(const struct aro_ghost *ghost, uint64_t fingerprint)
 {
-    __builtin_prefetch(&ghost->table[home_of(ghost, print_of(fingerprint))]);
+    struct pair pair = pair_of(ghost, print_of(fingerprint));
+
+    __builtin_prefetch(pair.bucket[0], 1);
+    __builtin_prefetch(pair.bucket[1], 1);
 }
 
+/* The word of a mark is known whole: no other agrees with it. */
 static void oldest_forget(struct aro_ghost *ghost)
 {
-    uint64_t mark = ghost->ring[ghost->oldest];
+    uint64_t print = print_of(ghost->ring[ghost->oldest]);
     uint32_t soon = ghost->oldest + AHEAD;
 
     if (soon < ghost->ring_size)
         aro_ghost_prefetch(ghost, ghost->ring[soon]);
-
-    if (mark != 0)
-        mark_forget(ghost, table_seek(ghost, print_of(mark)));
+    if (ghost->ring[ghost->oldest] != 0) {
+        struct pair pair = pair_of(ghost, print);
+        uint32_t word = tag_of(ghost, print) | (ghost->oldest + 1);
+        unsigned first = bucket_match(pair.bucket[0], UINT32_MAX, word);
+        unsigned second = bucket_match(pair.bucket[1], UINT32_MAX, word);
+        unsigned b = first == 0;
+        mark_forget(ghost, &pair.bucket[b]->word[__builtin_ctz(b == 0 ? first : second)]);
+    }
     ghost->oldest = ghost->oldest + 1 == ghost->ring_size ? 0 : ghost->oldest + 1;
     ghost->count--;
 }
 
 bool aro_ghost_take(struct aro_ghost *ghost, uint64_t fingerprint)
 {
-    uint32_t at = table_seek(ghost, print_of(fingerprint));
+    uint32_t *word = table_seek(ghost, print_of(fingerprint));
 
-    if (at == ghost->table_size)
+    if (word == NULL)
         return false;
-    mark_forget(ghost, at);
+    mark_forget(ghost, word);
     return true;
 }
 

@@ -8,15 +8,20 @@
 #ifndef ARO_CACHE_GHOST_H
 #define ARO_CACHE_GHOST_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+struct aro_ghost_bucket {
+    alignas(64) uint32_t word[16]; /* of ghost.c */
+};
+
 struct aro_ghost {
-    uint64_t *ring;  /* marks: 40 bits of the fingerprint, 24 of the length; 0: taken since */
-    uint32_t *table; /* words of ghost.c; 0: empty */
-    unsigned away_shift;
+    uint64_t *ring; /* marks: 40 bits of the fingerprint, 24 of the length; 0: taken since */
+    struct aro_ghost_bucket *table; /* [buckets] */
+    unsigned tag_shift;             /* bits of a position + 1 */
     uint32_t ring_size;
-    uint32_t table_size;
+    uint32_t buckets;
     uint32_t oldest;  /* position */
     uint32_t count;   /* from oldest, taken ones included */
     uint32_t entries; /* remembered */

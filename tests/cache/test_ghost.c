@@ -109,23 +109,53 @@ Test(ghost, what_is_there_twice_goes_twice)
     aro_ghost_fini(&ghost);
 }
 
-/* Made to have one home: more than chance brings together in any table. */
-Test(ghost, fingerprints_beyond_64_of_one_home_are_not_remembered)
+Test(ghost, of_two_the_oldest_goes_first)
+{
+    struct aro_ghost ghost = {0};
+
+    cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, 16), 0);
+    aro_ghost_add(&ghost, UINT64_C(7) << 32, 10);
+    aro_ghost_add(&ghost, UINT64_C(7) << 32, 100);
+    cr_assert(aro_ghost_take(&ghost, UINT64_C(7) << 32));
+    cr_assert_eq(ghost.bytes, 100u);
+    aro_ghost_fini(&ghost);
+}
+
+/* The same again and again: more than chance brings together in any table. */
+Test(ghost, more_than_32_of_one_pair_of_buckets_are_not_remembered)
 {
     struct aro_ghost ghost = {0};
     unsigned remembered = 0;
 
     cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, 4096), 0);
-    for (uint64_t i = 0; i < 100; i++)
-        aro_ghost_add(&ghost, i << 32, 1);
-    cr_assert_eq(ghost.entries, 64u);
-    cr_assert_eq(ghost.bytes, 64u);
-    for (uint64_t i = 0; i < 100; i++)
-        remembered += aro_ghost_take(&ghost, i << 32);
-    cr_assert_eq(remembered, 64u);
+    for (unsigned i = 0; i < 100; i++)
+        aro_ghost_add(&ghost, UINT64_C(7) << 32, 1);
+    cr_assert_eq(ghost.entries, 32u);
+    cr_assert_eq(ghost.bytes, 32u);
+    while (aro_ghost_take(&ghost, UINT64_C(7) << 32))
+        remembered++;
+    cr_assert_eq(remembered, 32u);
     cr_assert_eq(ghost.entries, 0u);
     for (uint64_t i = 0; i < 4096; i++) /* those that were refused are forgotten in their turn */
         aro_ghost_add(&ghost, i << 52, 1);
     cr_assert_eq(ghost.entries, 4096u);
+    aro_ghost_fini(&ghost);
+}
+
+/* As full as it ever is, round and round: who finds both buckets full moves others, and nobody is
+ * lost by it. */
+Test(ghost, a_full_table_remembers_all)
+{
+    struct aro_ghost ghost = {0};
+    enum { ENTRIES = 4095, ROUNDS = 20 };
+
+    cr_assert_eq(aro_ghost_init(&ghost, 1 << 30, ENTRIES), 0);
+    for (uint64_t i = 0; i < ROUNDS * ENTRIES; i++)
+        aro_ghost_add(&ghost, i * UINT64_C(0x9e3779b97f4a7c15), 1);
+    cr_assert_eq(ghost.entries, ENTRIES);
+    for (uint64_t i = (ROUNDS - 1) * ENTRIES; i < ROUNDS * ENTRIES; i++)
+        cr_assert(aro_ghost_take(&ghost, i * UINT64_C(0x9e3779b97f4a7c15)), "%lu", i);
+    cr_assert_eq(ghost.entries, 0u);
+    cr_assert_eq(ghost.bytes, 0u);
     aro_ghost_fini(&ghost);
 }
