@@ -36,6 +36,8 @@ struct aro_recycler {
     uint32_t mets, walks;
     uint64_t hot_blocks; /* that may still be kept for objects in use */
     bool failed;
+    bool again;        /* one that was to be forgotten is pinned now: judge anew */
+    uint64_t before;   /* forgotten until then */
     bool spoiled;      /* a single object is forgotten, then the turn fails */
     unsigned stumbles; /* turns in a row that failed over an object */
     unsigned removing;
@@ -278,7 +280,7 @@ static void on_removed(struct aro_store_op *op, int result)
     removal->recycler->failed |= result != 0;
 }
 
-/* Returns true when all are gone. What was pinned meanwhile spoils the turn, not the pin. */
+/* Returns true when all are gone. What was pinned meanwhile is not forgotten. */
 static bool forget_some(struct aro_recycler *recycler)
 {
     for (unsigned i = 0; i < REMOVALS && recycler->at < recycler->doomed; i++) {
@@ -288,8 +290,8 @@ static bool forget_some(struct aro_recycler *recycler)
         if (removal->busy || recycler->failed)
             continue;
         if (aro_pins_find(aro_content_pins(recycler->content), id, ARO_KIND_OBJECT) != NULL) {
-            recycler->failed = true;
-            continue;
+            recycler->again = true;
+            return recycler->removing == 0;
         }
         recycler->at++;
         removal->op.done = on_removed;
@@ -312,7 +314,7 @@ static void begin(struct aro_recycler *recycler, const struct aro_victim *victim
     recycler->phase = PHASE_MARKING;
     recycler->segment = victim->segment;
     recycler->next = 0;
-    recycler->failed = recycler->spoiled = false;
+    recycler->failed = recycler->spoiled = recycler->again = false;
 }
 
 static void marked(struct aro_recycler *recycler, struct aro_victim *victim)
@@ -334,7 +336,8 @@ static void checked(struct aro_recycler *recycler)
     if (recycler->log != NULL)
         aro_log(recycler->log, ARO_LOG_INFO, "recycle", "segment=%u objects_forgotten=%llu",
                 recycler->segment, (unsigned long long)recycler->doomed);
-    aro_store_victim_settle(store_of(recycler), recycler->doomed);
+    aro_store_victim_settle(store_of(recycler), recycler->before + recycler->doomed);
+    recycler->before = 0;
     recycler->stumbles = 0;
     reset(recycler);
 }
@@ -363,6 +366,11 @@ static void step(struct aro_recycler *recycler, struct aro_victim *victim)
         if (!forget_some(recycler))
             break;
         recycler->failed |= recycler->spoiled;
+        if (recycler->again && !recycler->failed) {
+            recycler->before += recycler->at;
+            reset(recycler);
+            break;
+        }
         recycler->phase = PHASE_CHECKING;
         recycler->next = 0;
         break;

@@ -369,8 +369,8 @@ void aro_store_victim_settle(struct aro_store *store, uint64_t objects_forgotten
             victim->chunk[i].keep = ARO_KEEP_MUST;
     store->stats.recycle_objects += objects_forgotten;
     blocks = blocks_of(victim, ARO_KEEP_MUST);
-    if (blocks > active_free(store)) {
-        aro_store_victim_leave(store);
+    if (blocks > active_free(store)) { /* more of it must stay than when it was looked at first */
+        pass_over(store);
         return;
     }
     for (uint32_t i = 0; i < victim->count; i++) {

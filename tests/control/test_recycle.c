@@ -115,6 +115,20 @@ static struct aro_pin *pin(unsigned n)
     return pin;
 }
 
+/* Object n, all at once: no turn in between. */
+static struct aro_pin *pin_at_once(unsigned n, const struct aro_id *chunk, unsigned chunks)
+{
+    struct aro_pins *pins = aro_content_pins(fixture->content);
+    struct aro_error error;
+    struct aro_pin *pin = aro_pin_begin(pins, &object[n].id, ARO_KIND_OBJECT, &error);
+
+    cr_assert_not_null(pin);
+    for (unsigned i = 0; i < chunks; i++)
+        cr_assert_eq(aro_pin_want(pins, pin, &chunk[i], 65536, &error), 0);
+    pin->complete = true;
+    return pin;
+}
+
 static void unpin(struct aro_pin *pin)
 {
     while (aro_pin_release(aro_content_pins(fixture->content), pin, 64))
@@ -155,6 +169,71 @@ Test(recycle_objects, what_is_listed_is_whole_and_what_is_pinned_stays)
     fixture_restart(fixture); /* memory is empty: the disk has it all */
     cr_assert_eq(check(PUTS), n_listed);
     cr_assert(listed(0));
+}
+
+static unsigned chunks_of(unsigned n, struct aro_id chunk[32])
+{
+    struct aro_descent *walk = aro_descent_create(fixture->content, &object[n].id, false);
+    struct aro_descent_item item;
+    unsigned chunks = 0;
+    int more;
+
+    while ((more = aro_descent_next(walk, &item)) != 0) {
+        if (more == 1)
+            chunk[chunks++] = item.id;
+        fixture_turn(fixture);
+    }
+    aro_descent_destroy(walk);
+    return chunks;
+}
+
+/* Puts until a segment is judged, turns so often, pins what lies in it, and goes on. */
+static void pin_while_judged(unsigned turns)
+{
+    struct aro_error error = {0};
+    struct aro_put_result result;
+    struct aro_id chunk[32];
+    struct aro_pin *pinned;
+    struct aro_put *next;
+    unsigned chunks, n = 0;
+    int fd;
+
+    cr_assert_eq(put(n++, MIB / 2, &error), 0);
+    chunks = chunks_of(0, chunk);
+    fixture_restart(fixture); /* memory is empty: it is cold, and would go */
+    do {
+        fd = fixture_file(MIB, 0, n + 1);
+        next = fixture_put_start(fixture, fd);
+        for (uint64_t at = 65536; at < MIB && aro_store_victim(fixture->store) == NULL; at += 65536)
+            fixture_put_until(fixture, next, at);
+        if (aro_store_victim(fixture->store) != NULL)
+            break;
+        cr_assert_eq(fixture_put_end(fixture, next, &result, &error), 0, "%s", error.text);
+        close(fd);
+    } while (++n < PUTS && listed(0));
+    for (unsigned turn = 0; turn < turns; turn++)
+        fixture_turn(fixture);
+    if (listed(0)) {
+        pinned = pin_at_once(0, chunk, chunks);
+        cr_assert_eq(fixture_put_end(fixture, next, &result, &error), 0, "%u turns: %s", turns,
+                     error.text);
+        for (n++; n < 16; n++)
+            cr_assert_eq(put(n, MIB, &error), 0, "%u turns, put %u: %s", turns, n, error.text);
+        cr_assert(listed(0) || turns > 6, "%u turns", turns); /* later it may be on its way out */
+        unpin(pinned);
+    } else {
+        fixture_put_end(fixture, next, &result, &error);
+    }
+    close(fd);
+}
+
+Test(recycle_objects, what_is_pinned_while_it_is_judged_stays_and_no_put_is_refused_for_it)
+{
+    for (unsigned turns = 0; turns < 40; turns += 3) {
+        pin_while_judged(turns);
+        end();
+        begin();
+    }
 }
 
 Test(recycle_objects, with_everything_pinned_a_put_is_refused_and_nothing_lost)
