@@ -46,6 +46,9 @@ int aro_ghost_init(struct aro_ghost *ghost, uint64_t bytes_max, uint32_t entries
         mmap(NULL, table_bytes(ghost), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ghost->table == MAP_FAILED)
         ghost->table = NULL;
+    else
+        madvise(ghost->table, table_bytes(ghost),
+                MADV_HUGEPAGE); /* fewer TLB misses; may be refused */
     ghost->bytes_max = bytes_max;
     ghost->tag_shift = 1;
     while (size >> ghost->tag_shift != 0)

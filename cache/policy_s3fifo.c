@@ -28,7 +28,7 @@ struct s3fifo {
     uint32_t small_entries;
     uint64_t small_bytes;
     uint64_t main_bytes;
-    uint64_t seed;
+    uint64_t seed, other_seed;
 };
 
 static void s3fifo_destroy(struct aro_policy *policy)
@@ -48,6 +48,7 @@ static struct aro_policy *s3fifo_create(const struct aro_policy_config *config)
     s3fifo->small_bytes = config->small_bytes ? config->small_bytes : config->capacity_bytes / 10;
     s3fifo->main_bytes = config->capacity_bytes - s3fifo->small_bytes;
     s3fifo->seed = config->seed;
+    s3fifo->other_seed = aro_hash_bytes(&config->seed, sizeof(config->seed), config->seed);
     if (aro_ghost_init(&s3fifo->ghost, config->capacity_bytes / 10 * 9,
                        (uint32_t)((uint64_t)config->entries_max * 5 / 6)) != 0) {
         s3fifo_destroy(&s3fifo->policy);
@@ -73,18 +74,30 @@ static void dequeue(struct s3fifo *s3fifo, struct aro_entry *entry)
     s3fifo->small_entries -= name == QUEUE_SMALL;
 }
 
+/*
+ * Half of an id is told from others by it, and one multiplication spreads it. The seed is secret:
+ * nobody can choose ids that share a fingerprint, or crowd into a bucket.
+ */
+static uint64_t print_of(const struct s3fifo *s3fifo, const struct aro_id *id)
+{
+    __uint128_t product =
+        (__uint128_t)(id->word[0] ^ s3fifo->seed) * (id->word[1] ^ s3fifo->other_seed);
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static void s3fifo_fetch(const struct aro_policy *policy, const struct aro_id *id)
 {
     const struct s3fifo *s3fifo = (const struct s3fifo *)policy;
 
-    aro_ghost_prefetch(&s3fifo->ghost, aro_hash_id(id, s3fifo->seed));
+    aro_ghost_prefetch(&s3fifo->ghost, print_of(s3fifo, id));
 }
 
 static bool s3fifo_recall(struct aro_policy *policy, const struct aro_id *id)
 {
     struct s3fifo *s3fifo = (struct s3fifo *)policy;
 
-    return aro_ghost_take(&s3fifo->ghost, aro_hash_id(id, s3fifo->seed));
+    return aro_ghost_take(&s3fifo->ghost, print_of(s3fifo, id));
 }
 
 static bool s3fifo_admit(struct aro_policy *policy, struct aro_entry *entry, bool recalled)
@@ -143,7 +156,7 @@ static struct aro_entry *small_evict(struct s3fifo *s3fifo)
     while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
         if (frequency < PROMOTE_HITS) {
-            aro_ghost_add(&s3fifo->ghost, aro_hash_id(&entry->id, s3fifo->seed), entry->len_bytes);
+            aro_ghost_add(&s3fifo->ghost, print_of(s3fifo, &entry->id), entry->len_bytes);
             s3fifo_remove(&s3fifo->policy, entry);
             break;
         }
@@ -163,7 +176,7 @@ static void fetch_ahead(const struct s3fifo *s3fifo)
     __builtin_prefetch(aro_policy_oldest(policy, &s3fifo->queue[QUEUE_MAIN]));
     if (next == NULL)
         return;
-    aro_ghost_prefetch(&s3fifo->ghost, aro_hash_id(&next->id, s3fifo->seed));
+    aro_ghost_prefetch(&s3fifo->ghost, print_of(s3fifo, &next->id));
     __builtin_prefetch(aro_entry_by(policy->array, next->policy_next));
 }
 

@@ -32,16 +32,20 @@ extern const struct baseline_table_ops baseline_lfht;     /* liburcu */
 
 /* ---- a cache: hash table and list, least recently used; one thread ---- */
 
-struct baseline_lru;
+struct baseline_lru_ops {
+    const char *name;
+    void *(*create)(uint32_t entries_max); /* NULL: no memory */
+    void (*destroy)(void *lru);
+    /*
+     * Asks for n ids, one behind the other, in that order. ret[i] is the value that came in with
+     * that id, or NULL: it was absent and is in now, with values[i] (never NULL). Returns the hits.
+     */
+    unsigned (*request_burst)(void *lru, const uint8_t *ids, void *const values[], unsigned n,
+                              void *ret[]);
+};
 
-struct baseline_lru *baseline_lru_create(uint32_t entries_max); /* NULL: no memory */
-void baseline_lru_destroy(struct baseline_lru *lru);
-/*
- * Asks for n ids, one behind the other, in that order. ret[i] is the value that came in with that
- * id, or NULL: it was absent and is in now, with values[i] (never NULL). Returns the hits.
- */
-unsigned baseline_lru_request_burst(struct baseline_lru *lru, const uint8_t *ids,
-                                    void *const values[], unsigned n, void *ret[]);
+extern const struct baseline_lru_ops baseline_lru_plain;   /* uthash and utlist */
+extern const struct baseline_lru_ops baseline_lru_fetched; /* written for bursts */
 
 /* ---- the floor: one line of an index and the first line of an entry, and nothing else ---- */
 

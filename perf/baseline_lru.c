@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A plain LRU as one would write it for speed: nodes of one line in an array, linked by numbers;
+ * An LRU as one would write it for speed: nodes of one line in an array, linked by numbers;
  * chains from a table of twice as many heads; a list in order of use. A burst first fetches its
  * heads, then the first nodes of their chains, then those nodes' neighbours in the list.
  */
@@ -38,7 +38,9 @@ static void *pages(size_t bytes)
     return at;
 }
 
-struct baseline_lru *baseline_lru_create(uint32_t entries_max)
+static void lru_destroy(void *arg);
+
+static void *lru_create(uint32_t entries_max)
 {
     struct baseline_lru *lru = calloc(1, sizeof(*lru));
     uint64_t heads = 1;
@@ -53,12 +55,14 @@ struct baseline_lru *baseline_lru_create(uint32_t entries_max)
     lru->heads = pages(heads * sizeof(uint32_t));
     if (lru->nodes != NULL && lru->heads != NULL)
         return lru;
-    baseline_lru_destroy(lru);
+    lru_destroy(lru);
     return NULL;
 }
 
-void baseline_lru_destroy(struct baseline_lru *lru)
+static void lru_destroy(void *arg)
 {
+    struct baseline_lru *lru = arg;
+
     if (lru->nodes != NULL)
         munmap(lru->nodes, (lru->max + 1ul) * sizeof(struct node));
     if (lru->heads != NULL)
@@ -138,9 +142,10 @@ static void burst_fetch(const struct baseline_lru *lru, const uint8_t *ids, unsi
     }
 }
 
-unsigned baseline_lru_request_burst(struct baseline_lru *lru, const uint8_t *ids,
-                                    void *const values[], unsigned n, void *ret[])
+static unsigned lru_request_burst(void *arg, const uint8_t *ids, void *const values[], unsigned n,
+                                  void *ret[])
 {
+    struct baseline_lru *lru = arg;
     unsigned hits = 0;
 
     burst_fetch(lru, ids, n);
@@ -158,3 +163,10 @@ unsigned baseline_lru_request_burst(struct baseline_lru *lru, const uint8_t *ids
     }
     return hits;
 }
+
+const struct baseline_lru_ops baseline_lru_fetched = {
+    .name = "LRU",
+    .create = lru_create,
+    .destroy = lru_destroy,
+    .request_burst = lru_request_burst,
+};

@@ -15,6 +15,7 @@ static const struct comparison comparisons[] = {
     {"cache.insert_evict_vs_rte_hash", compare_insert_evict_rte_hash, NULL},
     {"cache.scaling_two_cores", compare_scaling, NULL},
     {"cache.s3fifo_vs_lru", compare_s3fifo_lru, NULL},
+    {"cache.s3fifo_vs_lru_fetched", compare_s3fifo_lru_fetched, NULL},
 };
 
 static const struct compare full_size = {.entries = 16000000,

@@ -100,6 +100,7 @@ void compare_insert_evict_rte_hash(const struct compare *compare, const char *na
 void compare_scaling(const struct compare *compare, const char *name);
 /* perf/compare_policy.c */
 void compare_s3fifo_lru(const struct compare *compare, const char *name);
+void compare_s3fifo_lru_fetched(const struct compare *compare, const char *name);
 /* perf/compare_memory.c */
 void compare_bytes_in_memory(const struct compare *compare, const char *name);
 void compare_bytes_on_disk_only(const struct compare *compare, const char *name);

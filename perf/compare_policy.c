@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Our index with S3-FIFO beside a plain LRU: the same Zipf stream over the same room, a tenth of
- * the objects, from an empty cache on. The stream is cut into as many pieces as there are rounds;
- * each side takes a piece, then the other takes it. Both get ids in bursts, verify each hit, and
- * keep what they have for the next piece.
+ * Our index with S3-FIFO beside an LRU, a plain one and one written for bursts: the same Zipf
+ * stream over the same room, a tenth of the objects, from an empty cache on. The stream is cut into
+ * as many pieces as there are rounds; each side takes a piece, then the other takes it. Both get
+ * ids in bursts, verify each hit, and keep what they have for the next piece.
  */
 #include "perf/compare.h"
 
@@ -19,7 +19,8 @@ struct contest {
     uint32_t *objects; /* of this piece, [piece] */
     uint32_t piece;    /* a multiple of BURST */
     struct replay ours;
-    struct baseline_lru *theirs;
+    const struct baseline_lru_ops *lru;
+    void *theirs;
     uint64_t their_hits, their_requests;
 };
 
@@ -70,21 +71,22 @@ static void theirs_measure(void *arg, struct bench_sample *ret)
             values[j] = (void *)(contest->objects[i + j] + (uintptr_t)1);
         }
         contest->their_hits +=
-            baseline_lru_request_burst(contest->theirs, (const uint8_t *)ids, values, BURST, hits);
+            contest->lru->request_burst(contest->theirs, (const uint8_t *)ids, values, BURST, hits);
         for (unsigned j = 0; j < BURST; j++)
             wrong += hits[j] != NULL && hits[j] != values[j];
     }
     bench_sample_take(&mark, contest->piece, ret);
     contest->their_requests += contest->piece;
     if (wrong != 0)
-        bench_fail(ARO_E_BENCH_WRONG, "LRU: a hit is not what was asked for");
+        bench_fail(ARO_E_BENCH_WRONG, "%s: a hit is not what was asked for", contest->lru->name);
 }
 
-void compare_s3fifo_lru(const struct compare *compare, const char *name)
+static void contest_run(const struct compare *compare, const char *name,
+                        const struct baseline_lru_ops *lru, const char *how)
 {
     uint32_t room = compare->objects / ROOM_PART;
-    struct contest contest = {.piece =
-                                  (uint32_t)(compare->requests / compare->rounds / BURST * BURST)};
+    struct contest contest = {
+        .piece = (uint32_t)(compare->requests / compare->rounds / BURST * BURST), .lru = lru};
     struct compare_result result;
     struct compare_pair pair = {
         .name = name, .ours = {ours_measure, &contest}, .theirs = {theirs_measure, &contest}};
@@ -92,20 +94,32 @@ void compare_s3fifo_lru(const struct compare *compare, const char *name)
     zipf_make(&contest.zipf, compare->objects, ALPHA_PERCENT / 100.0, 1);
     contest.objects = bench_pages(contest.piece * sizeof(*contest.objects));
     replay_make(&contest.ours, &aro_policy_s3fifo, (uint64_t)room * LEN_BYTES, room);
-    contest.theirs = baseline_lru_create(room);
+    contest.theirs = lru->create(room);
     if (contest.theirs == NULL)
         bench_fail(ARO_E_BENCH_RESOURCES, "no LRU of %u entries", room);
     compare_measure(compare, &pair, &result);
     compare_tell(name, &result, "1/s",
                  "%llu Zipf(0.%d) requests over %u objects, room for %u, one thread, bursts of %d; "
-                 "LRU: hash table and list, heads, nodes and neighbours prefetched per burst, hash "
-                 "given; every hit verified; hit ratio %.4f, LRU %.4f",
+                 "LRU: %s; every hit verified; hit ratio %.4f, LRU %.4f",
                  (unsigned long long)contest.ours.counts.requests, ALPHA_PERCENT, compare->objects,
-                 room, BURST,
+                 room, BURST, how,
                  (double)contest.ours.counts.hits / (double)contest.ours.counts.requests,
                  (double)contest.their_hits / (double)contest.their_requests);
-    baseline_lru_destroy(contest.theirs);
+    lru->destroy(contest.theirs);
     replay_free(&contest.ours);
     bench_pages_free(contest.objects, contest.piece * sizeof(*contest.objects));
     zipf_free(&contest.zipf);
+}
+
+void compare_s3fifo_lru(const struct compare *compare, const char *name)
+{
+    contest_run(compare, name, &baseline_lru_plain,
+                "uthash and utlist, request by request, hash given, nodes in an array");
+}
+
+void compare_s3fifo_lru_fetched(const struct compare *compare, const char *name)
+{
+    contest_run(compare, name, &baseline_lru_fetched,
+                "nodes of one line linked by numbers, heads, nodes and neighbours prefetched per "
+                "burst, hash given");
 }

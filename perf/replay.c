@@ -138,7 +138,7 @@ static void misses_fetch(const struct replay *replay, const struct aro_id ids[],
             policy->ops->fetch(policy, &ids[i]);
 }
 
-/* Who was found and evicted since, in this burst, is in no queue any more. */
+/* Who is in no queue was evicted, in this burst or just before, and counts as absent. */
 void replay_request_burst(struct replay *replay, const struct aro_id ids[],
                           const uint32_t len_bytes[], unsigned n, const struct aro_entry *ret[])
 {
@@ -158,6 +158,5 @@ void replay_request_burst(struct replay *replay, const struct aro_id ids[],
         ret[i] = entry;
         replay->counts.bytes += len_bytes[i];
     }
-    victims_erase(replay); /* what the next burst finds is in the cache */
     replay->counts.requests += n;
 }

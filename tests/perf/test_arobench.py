@@ -27,7 +27,7 @@ COMPARISONS = {
     "cache.lookup_vs_rte_hash": "cycles", "cache.lookup_vs_lfht": "cycles",
     "cache.lookup_vs_floor": "cycles", "cache.lookup_under_writes": "cycles",
     "cache.insert_evict_vs_rte_hash": "1/s", "cache.scaling_two_cores": "1/s",
-    "cache.s3fifo_vs_lru": "1/s",
+    "cache.s3fifo_vs_lru": "1/s", "cache.s3fifo_vs_lru_fetched": "1/s",
 }
 DISK_COMPARISONS = {  # unit, wire, needs fio
     "disk.random_64k_vs_fio": ("1/s", "disk", True), "disk.random_4k_vs_fio": ("1/s", "disk", True),
@@ -313,7 +313,12 @@ class Compare(WithFiles):
                 self.assertGreater(sample["operations"], 0)
 
     def test_both_caches_of_the_contest_hit_what_the_replay_hits(self):
-        line, = self.lines("--only", "cache.s3fifo_vs_lru", "--rounds", 5)
+        for name in "cache.s3fifo_vs_lru", "cache.s3fifo_vs_lru_fetched":
+            with self.subTest(name):
+                self.hits_what_the_replay_hits(name)
+
+    def hits_what_the_replay_hits(self, name):
+        line, = self.lines("--only", name, "--rounds", 5)
         note = re.match(r"(\d+) Zipf.* over (\d+) objects, room for (\d+), .*; "
                         r"hit ratio ([0-9.]+), LRU ([0-9.]+)", line["note"])
         for policy, ratio in ("s3fifo", note[4]), ("lru", note[5]):
