@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cache/disk/format.h"
 #include "tests/cache/disk/faults.h"
 
 enum { PUTS = 14, CHUNKS = 4, SEEDS = 2 };
@@ -142,6 +143,71 @@ Test(crash, a_power_cut_while_a_start_puts_things_right_loses_nothing, .timeout 
         for (uint32_t n = 0; n < 7; n++)
             cr_assert_eq(fixture_check(&torn, n, len_of(n)), 1, "cut %u: chunk %u", cut, n);
         cr_assert_eq(fixture_stats(&torn).objects_now, 2u);
+        fixture_end(&torn);
+    }
+    faults_stop();
+    fixture_end(&f);
+}
+
+enum { TAIL = 40, SEEDS_TAIL = 6 };
+
+static bool is_rotten(uint32_t n)
+{
+    return n % 3 == 1;
+}
+
+/* Records that nobody committed; of every third one the payload is not what was written. */
+static void make_rotten_tail(void)
+{
+    static const uint8_t nothing[ARO_RECORD_BYTES];
+    struct aro_place place;
+    struct aro_id id;
+    uint64_t block[TAIL];
+
+    for (uint32_t n = 0; n < TAIL; n++) {
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+        id = fixture_id(n, len_of(n));
+        cr_assert_eq(aro_store_find(f.store, &id, 0, &place), 0);
+        block[n] = place.block;
+    }
+    fixture_close(&f);
+    if (fixture_on_device)
+        fixture_write_file(&f, "seg-00000001.table", nothing, sizeof(nothing),
+                           TAIL * sizeof(nothing));
+    else
+        fixture_truncate(&f, "seg-00000001.table", TAIL * sizeof(nothing));
+    for (uint32_t n = 0; n < TAIL; n++)
+        if (is_rotten(n))
+            fixture_flip_bit(&f, "seg-00000001.data", block[n] * ARO_BLOCK_BYTES * 8);
+}
+
+/*
+ * What a start struck out because its payload is not there must not be believed by the next one,
+ * whatever of the first was durable when it was cut off: it would be told as stored to who puts it.
+ */
+Test(crash, what_a_start_that_is_cut_off_struck_out_is_never_believed, .timeout = 300)
+{
+    struct fixture torn;
+    struct aro_place place;
+    unsigned events;
+
+    fixture_begin(&f);
+    cr_assert(fixture_open(&f));
+    make_rotten_tail();
+    faults_record(&f);
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    faults_pause();
+    events = faults_events();
+    for (uint32_t seed = 0; seed < (events + 1) * SEEDS_TAIL; seed++) {
+        unsigned cut = seed / SEEDS_TAIL;
+        faults_power_cut(cut, seed, &torn);
+        cr_assert(fixture_open(&torn), "cut %u: %s", cut, torn.error.text);
+        for (uint32_t n = 0; n < TAIL; n++) {
+            struct aro_id id = fixture_id(n, len_of(n));
+            int known = aro_store_find(torn.store, &id, 0, &place);
+            cr_assert_eq(known, is_rotten(n) ? -ENOENT : 0, "cut %u seed %u: chunk %u", cut, seed,
+                         n);
+        }
         fixture_end(&torn);
     }
     faults_stop();
