@@ -104,10 +104,12 @@ static int read_on(struct aro_scan *scan)
         return error;
     end = scan->at + at_most(scan->bytes / ARO_RECORD_BYTES - scan->at, CHECKS_PER_TURN);
     aro_table_check(&scan->table, &scan->of, scan->at, end);
-    scan->at = end;
+    for (; scan->at < end; scan->at++)
+        aro_witness_hear(scan->segment->store, &scan->table.record[scan->at]);
     if (end == scan->table.count) {
         if (!scan->segment->store->volume->tables_end)
             aro_table_end(&scan->table);
+        scan->segment->found = scan->table.count;
         return next_step(scan, scan->alone ? ARO_SCAN_REMOVALS : ARO_SCAN_PAYLOADS);
     }
     return end < scan->bytes / ARO_RECORD_BYTES;
@@ -239,6 +241,7 @@ static void begin_index(struct aro_scan *scan)
 
     if (segment->records == 0)
         segment->records = scan->table.count;
+    segment->durable = segment->records; /* the table was synced */
     segment->next_block = scan->table.next_block;
     segment->state = ARO_SEGMENT_SEALED;
     segment->named = true;
