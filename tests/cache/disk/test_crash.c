@@ -216,6 +216,51 @@ Test(crash, what_a_start_that_is_cut_off_struck_out_is_never_believed, .timeout 
     fixture_end(&f);
 }
 
+/*
+ * What a failed sync left may be durable or not: nobody may claim it. Of what is put afterwards the
+ * claims are in another segment.
+ */
+static void claims_after_a_failed_sync(const char *name)
+{
+    struct fixture after;
+    unsigned events;
+
+    fixture_begin(&f);
+    cr_assert(fixture_open(&f));
+    cr_assert_eq(fixture_append(&f, 0, len_of(0)), 0);
+    cr_assert_eq(fixture_object_add(&f, 0, len_of(0), 0), 0);
+    faults_record(&f);
+    for (uint32_t n = 1; n < 8; n++)
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+    faults_order(FAULT_SYNC, name, 0, 1, -EIO);
+    cr_assert_eq(fixture_object_add(&f, 1, len_of(1), aro_store_mark(f.store)), -EIO);
+    cr_assert_eq(faults_hit(), 1u);
+    for (uint32_t n = 8; n < 12; n++) {
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+        cr_assert_eq(fixture_sync(&f, aro_store_mark(f.store)), 0);
+    }
+    faults_pause();
+    events = faults_events();
+    for (uint32_t seed = 0; seed < (events + 1) * SEEDS_TAIL; seed++) {
+        faults_power_cut(seed / SEEDS_TAIL, seed, &after);
+        cr_assert(fixture_open(&after), "%s", after.error.text);
+        cr_assert_eq(fixture_cut_short(&after), 0u, "%s: seed %u: false alarm", name, seed);
+        fixture_end(&after);
+    }
+    faults_stop();
+    fixture_end(&f);
+}
+
+Test(crash, what_a_failed_sync_left_is_never_claimed, .timeout = 300)
+{
+    if (fixture_on_device) {
+        claims_after_a_failed_sync("any.table");
+        return;
+    }
+    claims_after_a_failed_sync("seg-00000001.table");
+    claims_after_a_failed_sync("objects.log");
+}
+
 Test(crash, a_power_cut_at_any_event_loses_nothing_acknowledged, .timeout = 300)
 {
     unsigned events;

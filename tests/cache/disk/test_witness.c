@@ -147,6 +147,56 @@ Test(witness, the_youngest_table_cut_at_any_record_is_told_by_the_objects)
     every_cut_of_a_table_is_told(2);
 }
 
+/* Five segments, and no object that would speak of them. */
+static void make_five(void)
+{
+    fixture_end(&f);
+    fixture_begin(&f);
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    for (uint32_t n = 0; fixture_stats(&f).segments_now < 5; n++) {
+        cr_assert_eq(fixture_append(&f, n, LEN), 0);
+        cr_assert_eq(fixture_sync(&f, 0), 0);
+    }
+    cr_assert_eq(fixture_append(&f, 1000, LEN), 0);
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+}
+
+Test(witness, without_any_object_each_table_is_told_by_younger_ones)
+{
+    make_five();
+    fixture_close(&f);
+    for (uint32_t number = 1; number < 5; number++) {
+        struct fixture g;
+        uint32_t records = records_of(&f, number);
+        fixture_copy(&f, &g);
+        cut(&g, number, records - 2, records);
+        is_told_once(&g, 1, "table", number);
+        fixture_end(&g);
+    }
+}
+
+Test(witness, a_table_is_told_although_the_next_ones_are_gone)
+{
+    uint32_t records;
+
+    make_five();
+    for (uint32_t n = 0;; n++) {
+        struct aro_id id = fixture_id(n, LEN);
+        struct aro_place place;
+        if (aro_store_find(f.store, &id, 0, &place) != 0)
+            break;
+        if (place.segment > 1 && place.segment < 5)
+            cr_assert_eq(aro_store_chunk_remove(f.store, &id), 0);
+    }
+    cr_assert_eq(fixture_sync(&f, 0), 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_stats(&f).segments_now, 2u);
+    fixture_close(&f);
+    records = records_of(&f, 1);
+    cut(&f, 1, records / 2, records);
+    is_told_once(&f, 1, "table", 1);
+}
+
 Test(witness, after_a_clean_stop_objects_log_cut_at_any_record_is_told)
 {
     if (fixture_on_device)
