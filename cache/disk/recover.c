@@ -2,10 +2,11 @@
 /*
  * Start: finds the segments, and reserves memory for what they hold - then the store is open, and
  * readers may come. The rest is done in turns: each segment is scanned (scan.c), the youngest
- * first, two at a time so that one is read while the other goes into the index; then the objects
- * whose manifest is nowhere are removed. When that is durable the index is whole, and writes begin.
+ * first, two at a time so that one is read while the other goes into the index; then what they said
+ * of each other's length is judged (witness.c), and objects whose manifest is nowhere are removed.
+ * When that is durable the index is whole, and writes begin.
  *
- * Any order of segments is right: whatever a record says is about its own segment.
+ * Any order of segments is right: whatever else a record says is about its own segment.
  */
 #include "cache/disk/state.h"
 

@@ -114,9 +114,8 @@ static int tell_record(const struct aro_walk *walk, const char *problem, uint32_
 static const char *lost_told(const struct aro_store *store, const struct aro_lost *lost)
 {
     if (lost->missing > 0)
-        return lost->number == 0
-                   ? "had lost records that were there before, at the start"
-                   : "its table had lost records that were there before, at the start";
+        return lost->number == 0 ? "lacked records at the start that were there before"
+                                 : "its table lacked records at the start that were there before";
     if (lost->number == 0 && store->device != NULL)
         return "the head of a slot or of a log is damaged: set aside at the start";
     if (lost->number == 0)
