@@ -61,7 +61,7 @@ const struct aro_metric aro_metric_list[] = {
     VALUE(store, quarantined, "chunks whose bytes disagreed with their checksum")
     GAUGE(store, recovered_chunks, "chunks found at the last start")
     GAUGE(store, recovered_torn, "records that did not verify at the last start, dropped")
-    GAUGE(store, recovered_lost, "segments set aside at the last start: a file of them is missing or cannot be read")
+    GAUGE(store, recovered_lost, "segments set aside at the last start, a file of them is missing or cannot be read, and files that had been longer")
     GAUGE(store, recovered_segments, "segments of which the last start has built the index so far")
     GAUGE(store, recovery_segments, "segments that the last start found")
     GAUGE(store, recovery_us, "time that the building of the index took, or has taken so far")

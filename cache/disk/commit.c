@@ -75,6 +75,7 @@ void aro_segment_commit(struct aro_segment *segment)
     segment->pending = empty;
     commit = &segment->batch.record[segment->batch.count++];
     *commit = aro_record_make(ARO_RECORD_COMMIT, segment->number, NULL, NULL);
+    aro_witness_speak(segment, commit);
     for (size_t i = 0; i < segment->batch.count; i++) {
         payloads |= segment->batch.record[i].type == ARO_RECORD_CHUNK;
         aro_record_seal(&segment->batch.record[i], segment->seed, segment->number,
@@ -105,6 +106,7 @@ void aro_segment_commit_done(struct aro_segment *segment, int result)
     }
     segment->store->stats.syncs += !written && segment->step != ARO_STEP_TABLE_RESERVE;
     if (segment->step == ARO_STEP_TABLE_SYNC) {
+        segment->durable = segment->records;
         segment->batch.count = 0;
         segment->step = ARO_STEP_IDLE;
     } else {

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 enum {
-    ARO_STORE_VERSION = 1,
+    ARO_STORE_VERSION = 2,
     ARO_SUPER_BYTES = 64,
     ARO_SUPER_COPIES = 2,
     ARO_SUPER_STEP_BYTES = 4096, /* between the copies */
@@ -33,6 +33,8 @@ enum {
     ARO_LABEL_BYTES = 128,
     ARO_HEAD_BYTES = 64,
     ARO_HEAD_COPIES = 2, /* one block each, side by side */
+    ARO_CLAIMS_OF_COMMIT = 5,
+    ARO_CLAIMS_OF_OBJECT = 2,
 };
 
 #define ARO_SUPER_MAGIC "AROSTORE"
@@ -99,6 +101,25 @@ struct aro_record {
 static_assert(sizeof(struct aro_record) == ARO_RECORD_BYTES, "on disk");
 static_assert(offsetof(struct aro_record, check) == 56, "the check ends the record");
 
+/* The table of this segment had at least so many records; zeros: no claim. (witness.h) */
+struct aro_table_claim {
+    uint8_t segment[4];
+    uint8_t records[4];
+};
+
+/* A record of type COMMIT, of the same size. In version 1 all but its head and check is zero. */
+struct aro_commit {
+    uint8_t type;
+    uint8_t reserved[3];
+    uint8_t segment[4];
+    uint8_t log_turn[4]; /* objects.log of that turn had at least log_records */
+    uint8_t log_records[4];
+    struct aro_table_claim claim[ARO_CLAIMS_OF_COMMIT];
+    uint8_t check[8];
+};
+static_assert(sizeof(struct aro_commit) == ARO_RECORD_BYTES, "on disk");
+static_assert(offsetof(struct aro_commit, check) == 56, "the check ends the record");
+
 enum aro_object_record_type {
     ARO_OBJECT_VOID = 0,
     ARO_OBJECT_ADD = 1,
@@ -116,7 +137,9 @@ struct aro_object_record {
     uint8_t id[32];
     uint8_t digest[32];
     uint8_t label[ARO_LABEL_BYTES]; /* NUL-terminated */
-    uint8_t unused[24];
+    uint8_t turn[4];                /* of the file: one higher each time that it is replaced */
+    struct aro_table_claim claim[ARO_CLAIMS_OF_OBJECT];
+    uint8_t unused[4];
     uint8_t check[8];
 };
 static_assert(sizeof(struct aro_object_record) == ARO_OBJECT_RECORD_BYTES, "on disk");

@@ -78,6 +78,8 @@ static int replay(struct aro_store *store, const struct aro_object_record *recor
     }
     store->log.broken |= store->log.gap;
     store->log.records = number + 1;
+    store->log.turn = aro_load_le32(record->turn);
+    aro_witness_hear_object(store, record);
     decode(record, &object);
     if (record->type == ARO_OBJECT_REMOVE) {
         aro_objects_remove(store->objects, &object.id);
@@ -102,6 +104,7 @@ static int replay_all(struct aro_store *store, const uint8_t *bytes, size_t len_
             torn = 0;
         }
     }
+    store->log.found = store->volume->tables_end ? count : store->log.records;
     return 0;
 }
 
@@ -121,6 +124,7 @@ static int load(struct aro_store *store, uint64_t file_bytes)
     free(bytes);
     if (error == 0 && !store->read_only)
         error = store->volume->log_cut(store, store->log.records);
+    aro_witness_log_durable(store);
     return error;
 }
 
@@ -168,9 +172,26 @@ static void put_record(struct aro_store *store, const struct aro_object *object,
     struct aro_object_record record;
 
     encode(&record, object, type);
+    aro_store_le32(record.turn, store->log.turn + (store->log.new_fd >= 0));
+    aro_witness_speak_object(store, &record);
     aro_store_le64(record.check, check_of(seed, &record, number));
     memcpy(store->log.buffer + store->log.buffer_bytes, &record, sizeof(record));
     store->log.buffer_bytes += sizeof(record);
+}
+
+/* Where there is no room for them, and the removal of each object, the file is replaced. */
+void aro_object_log_make_up(struct aro_store *store, uint32_t records)
+{
+    static const struct aro_object nobody;
+    struct aro_object_log *log = &store->log;
+    uint64_t more = records - log->records;
+    bool fits = records + aro_objects_count(store->objects) <= log->records_max;
+
+    log->buffer = fits ? malloc(more * sizeof(struct aro_object_record)) : NULL;
+    log->broken |= log->buffer == NULL;
+    log->records_after = log->records;
+    while (log->buffer != NULL && log->records_after < records)
+        put_record(store, &nobody, ARO_OBJECT_REMOVE, log->records_after++);
 }
 
 bool aro_object_log_drop_headless(struct aro_store *store, uint64_t *at, unsigned max)
@@ -284,6 +305,7 @@ static void new_log_adopt(struct aro_object_log *log)
     log->new_fd = -1;
     log->base_bytes = log->new_base_bytes;
     log->seed = log->new_seed;
+    log->turn++;
     log->records_max = log->new_records_max;
     log->records = log->records_after;
 }

@@ -2,10 +2,11 @@
 /*
  * Start: finds the segments, and reserves memory for what they hold - then the store is open, and
  * readers may come. The rest is done in turns: each segment is scanned (scan.c), the youngest
- * first, two at a time so that one is read while the other goes into the index; then the objects
- * whose manifest is nowhere are removed. When that is durable the index is whole, and writes begin.
+ * first, two at a time so that one is read while the other goes into the index; then what they said
+ * of each other's length is judged (witness.c), and objects whose manifest is nowhere are removed.
+ * When that is durable the index is whole, and writes begin.
  *
- * Any order of segments is right: whatever a record says is about its own segment.
+ * Any order of segments is right: whatever else a record says is about its own segment.
  */
 #include "cache/disk/state.h"
 
@@ -167,6 +168,16 @@ void aro_recovery_lose(struct aro_store *store, uint32_t number, int error)
     grown[store->losts++] = (struct aro_lost){.number = number, .error = error};
 }
 
+void aro_recovery_lack(struct aro_store *store, uint32_t number, uint32_t missing)
+{
+    for (size_t i = 0; i < store->losts; i++)
+        if (number == 0 && store->lost[i].number == 0 && store->device == NULL)
+            return; /* there was no objects.log at all */
+    aro_recovery_lose(store, number, 0);
+    if (store->losts > 0 && store->lost[store->losts - 1].number == number)
+        store->lost[store->losts - 1].missing = missing;
+}
+
 static void scan_fail(struct aro_recovery *recovery, struct aro_scan *scan, int error)
 {
     struct aro_segment *segment = scan->segment;
@@ -260,8 +271,10 @@ static bool segments_on(struct aro_recovery *recovery)
         more |= scan_on(recovery, &recovery->scan[i]);
         busy |= recovery->scan[i].step != ARO_SCAN_FREE;
     }
-    if (!busy && recovery->left == 0)
+    if (!busy && recovery->left == 0) {
+        aro_witness_judge(recovery->store);
         recovery->phase = PHASE_OBJECTS;
+    }
     return more || !busy;
 }
 
@@ -295,6 +308,7 @@ static void log_done(struct aro_io *io, int result)
     }
     if (recovery->phase == PHASE_LOG_SYNC && result == 0) {
         aro_object_log_settle(store, 0);
+        aro_witness_log_durable(store);
         recovery->tried_ms = 0;
         store->stats.writable = true;
         return;
@@ -358,6 +372,7 @@ static void end(struct aro_recovery *recovery)
     free(recovery->found);
     free(recovery);
     store->recovery = NULL;
+    aro_witness_end(store);
     atomic_store_explicit(&store->whole, true, memory_order_release);
 }
 
@@ -416,6 +431,8 @@ int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *c
         result = look_around(recovery);
         if (result == 0)
             result = make_room(recovery, config);
+        if (result == 0)
+            result = aro_witness_begin(store);
     }
     if (result != 0)
         return aro_error_set(error, result == -ENOMEM ? ARO_E_STORE_MEMORY : ARO_E_STORE_IO,

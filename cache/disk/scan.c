@@ -104,10 +104,12 @@ static int read_on(struct aro_scan *scan)
         return error;
     end = scan->at + at_most(scan->bytes / ARO_RECORD_BYTES - scan->at, CHECKS_PER_TURN);
     aro_table_check(&scan->table, &scan->of, scan->at, end);
-    scan->at = end;
+    for (; scan->at < end; scan->at++)
+        aro_witness_hear(scan->segment->store, &scan->table.record[scan->at]);
     if (end == scan->table.count) {
         if (!scan->segment->store->volume->tables_end)
             aro_table_end(&scan->table);
+        scan->segment->found = scan->table.count;
         return next_step(scan, scan->alone ? ARO_SCAN_REMOVALS : ARO_SCAN_PAYLOADS);
     }
     return end < scan->bytes / ARO_RECORD_BYTES;
@@ -136,6 +138,31 @@ static int payload_read(struct aro_scan *scan, const struct aro_record *record)
                                  aro_segment_data_at(scan->segment, place.block)));
 }
 
+/* What was struck out behind the last COMMIT, made what it is to be on disk; and the next COMMIT.
+ */
+static int tail_mend(struct aro_scan *scan)
+{
+    struct aro_table *table = &scan->table;
+    struct aro_record *commit;
+    int error;
+
+    scan->found = table->count;
+    aro_table_trim(table);
+    error = scan->segment->store->volume->table_cut(scan->segment, table->count);
+    if (error != 0)
+        return error;
+    for (uint32_t i = table->committed; i < table->count; i++) {
+        if (table->record[i].type != ARO_RECORD_VOID)
+            continue;
+        aro_table_fill(table, &scan->of, i);
+        scan->struck = true;
+    }
+    commit = &table->record[table->count];
+    *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
+    aro_record_seal(commit, scan->of.seed, scan->of.segment, table->count);
+    return next_step(scan, ARO_SCAN_DATA_SYNC);
+}
+
 /* One payload after the other: there are few, if any. */
 static int payloads_on(struct aro_scan *scan)
 {
@@ -160,9 +187,7 @@ static int payloads_on(struct aro_scan *scan)
         return next_step(scan, ARO_SCAN_REMOVALS);
     if (table->count == table->committed && scan->file_bytes % ARO_RECORD_BYTES == 0)
         return next_step(scan, ARO_SCAN_TABLE_SYNC);
-    scan->found = table->count;
-    aro_table_trim(table);
-    return next_step(scan, ARO_SCAN_DATA_SYNC);
+    return tail_mend(scan);
 }
 
 static int sync_on(struct aro_scan *scan, int fd, enum aro_scan_step next)
@@ -174,50 +199,39 @@ static int sync_on(struct aro_scan *scan, int fd, enum aro_scan_step next)
     return result < 0 ? result : next_step(scan, next);
 }
 
-static void seal_tail(struct aro_scan *scan)
+/* Records from..end - 1, as they are in memory. */
+static int records_write(struct aro_scan *scan, uint32_t from, uint32_t end,
+                         enum aro_scan_step next)
 {
-    struct aro_table *table = &scan->table;
-    struct aro_record *commit = &table->record[table->count];
-
-    for (uint32_t i = table->committed; i < table->count; i++)
-        if (table->record[i].type == ARO_RECORD_VOID)
-            aro_table_fill(table, &scan->of, i);
-    *commit = aro_record_make(ARO_RECORD_COMMIT, scan->of.segment, NULL, NULL);
-    aro_record_seal(commit, scan->of.seed, scan->of.segment, table->count);
-}
-
-/*
- * The records that the last COMMIT did not cover, and one that covers them; then voids, where the
- * table cannot be cut, over what was struck out behind.
- */
-static int write_on(struct aro_scan *scan)
-{
-    struct aro_table *table = &scan->table;
-    uint64_t from = (uint64_t)table->committed * ARO_RECORD_BYTES;
-    uint64_t end = (uint64_t)table->count + 1, whole;
+    uint64_t whole = (uint64_t)(end - from) * ARO_RECORD_BYTES;
     int result;
 
-    if (!scan->segment->store->volume->tables_end && scan->found > end)
-        end = scan->found;
-    whole = end * ARO_RECORD_BYTES - from;
     if (take(scan, &result)) {
         if (result <= 0)
             return result < 0 ? result : -EIO;
         scan->bytes += (uint32_t)result;
-    } else if (scan->bytes == 0) {
-        int error = scan->segment->store->volume->table_cut(scan->segment, table->count);
-        if (error != 0)
-            return error;
-        seal_tail(scan);
     }
-    if (scan->bytes < whole)
-        return queued(scan, aro_uring_write(scan->segment->store->ring, &scan->io,
-                                            scan->segment->table_fd,
-                                            (const uint8_t *)table->record + from + scan->bytes,
-                                            at_most(whole - scan->bytes, IO_BYTES),
-                                            scan->segment->table_base_bytes + from + scan->bytes));
-    scan->segment->records = table->count + 1;
-    return next_step(scan, ARO_SCAN_TABLE_SYNC);
+    if (scan->bytes == whole)
+        return next_step(scan, next);
+    return queued(scan,
+                  aro_uring_write(scan->segment->store->ring, &scan->io, scan->segment->table_fd,
+                                  (const uint8_t *)&scan->table.record[from] + scan->bytes,
+                                  at_most(whole - scan->bytes, IO_BYTES),
+                                  aro_segment_table_at(scan->segment, from) + scan->bytes));
+}
+
+/*
+ * The COMMIT, which no crash may leave without what was struck out before it; then voids, where
+ * the table cannot be cut, over what was struck out behind.
+ */
+static int write_on(struct aro_scan *scan)
+{
+    uint32_t end = scan->table.count + 1;
+
+    if (!scan->segment->store->volume->tables_end && scan->found > end)
+        end = scan->found;
+    scan->segment->records = scan->table.count + 1;
+    return records_write(scan, scan->table.count, end, ARO_SCAN_TABLE_SYNC);
 }
 
 /* From here on readers may come. */
@@ -227,6 +241,7 @@ static void begin_index(struct aro_scan *scan)
 
     if (segment->records == 0)
         segment->records = scan->table.count;
+    segment->durable = segment->records; /* the table was synced */
     segment->next_block = scan->table.next_block;
     segment->state = ARO_SEGMENT_SEALED;
     segment->named = true;
@@ -305,7 +320,12 @@ int aro_scan_turn(struct aro_scan *scan)
     case ARO_SCAN_PAYLOADS:
         return payloads_on(scan);
     case ARO_SCAN_DATA_SYNC:
-        return sync_on(scan, scan->segment->data_fd, ARO_SCAN_TABLE_WRITE);
+        return sync_on(scan, scan->segment->data_fd,
+                       scan->struck ? ARO_SCAN_STRIKE_WRITE : ARO_SCAN_TABLE_WRITE);
+    case ARO_SCAN_STRIKE_WRITE:
+        return records_write(scan, scan->table.committed, scan->table.count, ARO_SCAN_STRIKE_SYNC);
+    case ARO_SCAN_STRIKE_SYNC:
+        return sync_on(scan, scan->segment->table_fd, ARO_SCAN_TABLE_WRITE);
     case ARO_SCAN_TABLE_WRITE:
         return write_on(scan);
     case ARO_SCAN_TABLE_SYNC:

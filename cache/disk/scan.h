@@ -5,7 +5,8 @@
  *
  *   READ       records arrive, and are checked as they do
  *   PAYLOADS   behind the last COMMIT: is the payload there? otherwise the record is struck out
- *   DATA_SYNC  -> TABLE_WRITE -> TABLE_SYNC: the table says on disk what it says in memory
+ *   DATA_SYNC  -> STRIKE_WRITE -> STRIKE_SYNC: what was struck out is so for good; only then
+ *   TABLE_WRITE -> TABLE_SYNC: a COMMIT says that the records before it count
  *   REMOVALS   -> INDEX: from its first record on, chunks of the segment are found
  *
  * Without its data file a table is only counted: debris of a removal, or damage? Every read, write
@@ -22,6 +23,8 @@ enum aro_scan_step {
     ARO_SCAN_READ,
     ARO_SCAN_PAYLOADS,
     ARO_SCAN_DATA_SYNC,
+    ARO_SCAN_STRIKE_WRITE, /* only if there is something */
+    ARO_SCAN_STRIKE_SYNC,
     ARO_SCAN_TABLE_WRITE,
     ARO_SCAN_TABLE_SYNC,
     ARO_SCAN_REMOVALS,
@@ -40,6 +43,7 @@ struct aro_scan {
     uint32_t at;         /* records that this step is done with */
     uint64_t live;       /* chunks that count */
     bool alone;          /* there is no data file */
+    bool struck;         /* records between the last COMMIT and the new one */
     bool waiting;        /* io is in flight */
     bool arrived;        /* io has ended, with result */
     int result;

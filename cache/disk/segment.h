@@ -60,6 +60,8 @@ struct aro_segment {
     uint32_t blocks;      /* size of the data file */
     uint32_t next_block;  /* where the next payload goes */
     uint32_t records;     /* in the table file: number of the next one */
+    uint32_t durable;     /* of them: synced */
+    uint32_t found;       /* by the start, good or not */
     uint64_t live;        /* chunks that the index knows */
     uint64_t live_blocks; /* what they take */
     uint64_t table_bytes; /* counted for the table (budget.c) */

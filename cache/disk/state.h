@@ -17,6 +17,7 @@
 #include "cache/disk/segment.h"
 #include "cache/disk/store.h"
 #include "cache/disk/volume.h"
+#include "cache/disk/witness.h"
 
 enum aro_store_op_kind {
     ARO_OP_APPEND,
@@ -104,6 +105,8 @@ struct aro_object_log {
     uint64_t seed;        /* of its records' checks */
     uint32_t records_max; /* that there is room for */
     uint32_t records;     /* in the file */
+    uint32_t found;       /* by the start, good or not */
+    uint32_t turn;        /* how often the file was replaced, ever (witness.h) */
     bool broken;          /* a write or sync of it failed: replace the file */
     int new_fd;           /* -1, or the replacement being written */
     uint64_t new_base_bytes;
@@ -126,10 +129,13 @@ struct aro_table_view {
     uint32_t hint; /* where the last search ended */
 };
 
-/* A segment that the last start set aside. error 0: one of its files is missing. */
+/* A segment that the last start set aside, or that lacks something. error 0: one of its files is
+ * missing. */
 struct aro_lost {
     uint32_t number; /* 0: no segment; objects.log is missing, or a head on a device damaged */
     int error;       /* -errno of reading it, or of putting it right */
+    uint32_t
+        missing; /* records of its table, or of objects.log: it is not set aside, but shorter */
 };
 
 /* One reader's read counters, told to the writer so that it knows when a descriptor is unused. */
@@ -200,6 +206,7 @@ struct aro_store {
     bool nop_queued;
     struct aro_objects *objects;
     struct aro_object_log log;
+    struct aro_witness witness;
     struct aro_table_view view;
     struct aro_store_stats stats;
 
@@ -297,6 +304,9 @@ bool aro_object_record_good(const struct aro_store *store, const void *record, u
 /* lookup.c: whose payload is at place? 0, -ENOENT, or -errno of reading the table. */
 int aro_place_owner(struct aro_store *store, const struct aro_place *place, struct aro_id *ret);
 
+/* Start: fills the log's buffer with records that say nothing, up to this many in the file. */
+void aro_object_log_make_up(struct aro_store *store, uint32_t records);
+
 /*
  * Removes objects whose manifest is not in the index, number *at and up to max - 1 more; fills the
  * log's buffer with records that say so. True: there are more to look at.
@@ -310,6 +320,8 @@ int aro_recovery_begin(struct aro_store *store, const struct aro_store_config *c
 bool aro_recovery_turn(struct aro_store *store);
 /* Set aside: its files and its number stay as they are. error 0: one of the files is missing. */
 void aro_recovery_lose(struct aro_store *store, uint32_t number, int error);
+/* Of its table, or of objects.log (number 0), so many records are not there any more. */
+void aro_recovery_lack(struct aro_store *store, uint32_t number, uint32_t missing);
 /* Gives up what is not done. */
 void aro_recovery_stop(struct aro_store *store);
 

@@ -206,12 +206,17 @@ static void run_dry(struct aro_store *store)
 /* Lets what is under way end, then commits what nobody synced; what fails now stays uncommitted. */
 void aro_store_close(struct aro_store *store)
 {
+    bool whole;
+
     if (store == NULL)
         return;
+    whole = store->recovery == NULL;
     aro_recovery_stop(store);
     if (!store->read_only) {
         aro_recycle_close(store);
         run_dry(store);
+        if (whole)
+            aro_witness_close(store);
         if (store->cycle == ARO_CYCLE_IDLE)
             start_cycle(store);
         run_dry(store);
@@ -236,6 +241,7 @@ static void free_gone(struct aro_store *store, struct aro_segment *segment)
     while (*at != segment)
         at = &(*at)->next;
     *at = segment->next;
+    aro_witness_forget(store, segment);
     aro_budget_segment_gone(segment);
     store->volume->segment_gone(segment);
     aro_recycle_segment_gone(store, segment);

@@ -130,7 +130,8 @@ struct aro_store_stats {
     uint64_t quarantined;        /* chunks whose bytes disagreed with their checksum */
     uint64_t recovered_chunks;   /* at the last start */
     uint64_t recovered_torn;     /* records that did not verify: dropped */
-    uint64_t recovered_lost;     /* segments set aside: a file is missing or cannot be read */
+    uint64_t recovered_lost;     /* segments set aside: a file is missing or cannot be read; and
+                                    files that had been longer */
     uint64_t recovered_segments; /* looked at so far, of recovery_segments; the same in bytes of
                                     tables */
     uint64_t recovered_bytes;

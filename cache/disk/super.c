@@ -90,11 +90,26 @@ static int judge(const struct aro_super_block *block, const char *path, struct a
     return 0;
 }
 
+/*
+ * What an older program left is right as it is. What we write into it is not for that program any
+ * more: it would take no heed of what we count on.
+ */
+static int raise_version(int fd, const char *path, struct aro_super_block *block,
+                         struct aro_error *error)
+{
+    int result;
+
+    aro_store_le32(block->super.version, ARO_STORE_VERSION);
+    aro_store_le64(block->super.check, super_check(block));
+    result = aro_super_write(fd, block);
+    return result == 0 ? 0 : aro_volume_fail(error, path, -result, "raise the version of");
+}
+
 int aro_super_read(int fd, const char *path, bool mend, struct aro_super_block *ret,
                    struct aro_error *error)
 {
     struct aro_super_block copy[ARO_SUPER_COPIES] = {0};
-    int good = -1, damaged = 0;
+    int good = -1, damaged = 0, older = 0;
     bool ours = false;
 
     for (int i = 0; i < ARO_SUPER_COPIES; i++) {
@@ -107,10 +122,13 @@ int aro_super_read(int fd, const char *path, bool mend, struct aro_super_block *
         if (verdict == 0 && good < 0)
             good = i;
         damaged += verdict != 0;
+        older += verdict == 0 && aro_load_le32(copy[i].super.version) < ARO_STORE_VERSION;
         ours |= memcmp(copy[i].super.magic, ARO_SUPER_MAGIC, sizeof(copy[i].super.magic)) == 0;
     }
     if (good >= 0) {
         *ret = copy[good];
+        if (older > 0 && mend)
+            return raise_version(fd, path, ret, error);
         if (damaged > 0 && mend) /* while there is one to mend from */
             (void)!aro_super_write(fd, ret);
         return 0;

@@ -21,7 +21,8 @@ struct aro_super_block {
 int aro_super_make(enum aro_layout_kind kind, const struct aro_layout *layout,
                    struct aro_super_block *ret);
 int aro_super_write(int fd, const struct aro_super_block *block); /* both copies, synced */
-/* The first good copy. path is for messages. 0, or -1 with *error. mend: rewrites a broken one. */
+/* The first good copy. path is for messages. 0, or -1 with *error. mend: rewrites a
+ * broken one, and raises an older version. */
 int aro_super_read(int fd, const char *path, bool mend, struct aro_super_block *ret,
                    struct aro_error *error);
 enum aro_layout_kind aro_super_kind(const struct aro_super_block *block);

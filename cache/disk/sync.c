@@ -167,6 +167,8 @@ static void log_settled(struct aro_store *store, int result)
 {
     struct aro_store_op *op;
 
+    if (result == 0)
+        aro_witness_log_durable(store);
     while ((op = aro_op_pop(&store->cycling)) != NULL) {
         int error = result;
         if (error == 0 && op->kind == ARO_OP_OBJECT_ADD)

@@ -113,6 +113,9 @@ static int tell_record(const struct aro_walk *walk, const char *problem, uint32_
 
 static const char *lost_told(const struct aro_store *store, const struct aro_lost *lost)
 {
+    if (lost->missing > 0)
+        return lost->number == 0 ? "lacked records at the start that were there before"
+                                 : "its table lacked records at the start that were there before";
     if (lost->number == 0 && store->device != NULL)
         return "the head of a slot or of a log is damaged: set aside at the start";
     if (lost->number == 0)
@@ -132,6 +135,7 @@ static int lost_next(struct aro_walk *walk, struct aro_walk_item *ret)
     lost = &walk->store->lost[walk->lost++];
     tell(walk, lost_told(walk->store, lost), ret);
     ret->place.segment = lost->number;
+    ret->of_log = lost->number == 0 && lost->missing > 0;
     ret->error = lost->error;
     return 1;
 }

@@ -24,7 +24,7 @@ static void stat_one(const json_t *at, FILE *out)
             number(at, "chunks"), number(at, "segments"), number(at, "records"),
             number(at, "objects"));
     fprintf(out,
-            "damage    %llu segments set aside and %llu records torn at the last start, "
+            "damage    %llu segments set aside or cut short, %llu records torn at the last start, "
             "%llu chunks quarantined since\n",
             number(at, "lost"), number(at, "torn"), number(at, "quarantined"));
 }

@@ -16,6 +16,7 @@
 
 #include "cache/base/sha256.h"
 #include "cache/disk/reader.h"
+#include "cache/disk/state.h"
 
 enum { PENDING = 1 }; /* an op's result before its completion */
 
@@ -383,6 +384,15 @@ void fixture_copy(const struct fixture *from, struct fixture *to)
     to->config.judge_arg = to;
     snprintf(command, sizeof(command), "cp --sparse=always %s/* %s/", from->dir, to->dir);
     cr_assert_eq(system(command), 0);
+}
+
+unsigned fixture_cut_short(const struct fixture *f)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < f->store->losts; i++)
+        n += f->store->lost[i].missing > 0;
+    return n;
 }
 
 struct aro_store_stats fixture_stats(const struct fixture *f)

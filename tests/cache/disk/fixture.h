@@ -92,6 +92,8 @@ void fixture_write_file(const struct fixture *f, const char *name, const void *b
                         uint64_t offset);
 /* Copies the store as it is on disk now into a new fixture: what a killed process leaves. */
 void fixture_copy(const struct fixture *from, struct fixture *to);
+/* How many of its files the start found shorter than they had been. */
+unsigned fixture_cut_short(const struct fixture *f);
 struct aro_store_stats fixture_stats(const struct fixture *f);
 
 #endif

@@ -184,6 +184,9 @@ Test(check, a_damaged_record_of_objects_log_is_named_and_gone_after_the_next_sta
     fixture_reopen(&f);
     cr_assert_eq(fixture_stats(&f).objects_now, 3u);
     cr_assert_eq(fixture_object_add(&f, 9, LEN, 0), 0);
+    cr_assert_eq(problems(false), 1u);
+    cr_assert(found.item[0].of_log && !found.item[0].has_record, "it had been longer");
+    fixture_reopen(&f);
     cr_assert_eq(problems(false), 0u);
 }
 

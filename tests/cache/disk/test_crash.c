@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cache/disk/format.h"
 #include "tests/cache/disk/faults.h"
 
 enum { PUTS = 14, CHUNKS = 4, SEEDS = 2 };
@@ -92,6 +93,7 @@ static void check_after(unsigned cut, uint32_t seed)
 
     faults_power_cut(cut, seed, &after);
     cr_assert(fixture_open(&after), "cut %u seed %u: %s", cut, seed, after.error.text);
+    cr_assert_eq(fixture_cut_short(&after), 0u, "cut %u seed %u: false alarm", cut, seed);
     for (uint32_t p = 0; p < PUTS; p++) {
         uint32_t manifest = chunk_of(p, 0);
         struct aro_id id = fixture_id(manifest, len_of(manifest));
@@ -115,17 +117,18 @@ static void check_after(unsigned cut, uint32_t seed)
 Test(crash, a_power_cut_while_a_start_puts_things_right_loses_nothing, .timeout = 300)
 {
     static const uint8_t nothing[64];
-    struct fixture torn;
+    struct fixture killed, torn;
     unsigned events;
 
-    fixture_begin(&f);
-    cr_assert(fixture_open(&f));
+    fixture_begin(&killed);
+    cr_assert(fixture_open(&killed));
     for (uint32_t n = 0; n < 6; n++)
-        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
-    cr_assert_eq(fixture_object_add(&f, 0, len_of(0), 0), 0);
-    cr_assert_eq(fixture_append(&f, 6, len_of(6)), 0);
-    cr_assert_eq(fixture_object_add(&f, 6, len_of(6), 0), 0);
-    fixture_close(&f);
+        cr_assert_eq(fixture_append(&killed, n, len_of(n)), 0);
+    cr_assert_eq(fixture_object_add(&killed, 0, len_of(0), 0), 0);
+    cr_assert_eq(fixture_append(&killed, 6, len_of(6)), 0);
+    cr_assert_eq(fixture_object_add(&killed, 6, len_of(6), 0), 0);
+    fixture_copy(&killed, &f);
+    fixture_end(&killed);
     if (fixture_on_device) /* the tenth record and last COMMIT */
         fixture_write_file(&f, "seg-00000001.table", nothing, sizeof(nothing), 8 * 64);
     else
@@ -146,6 +149,116 @@ Test(crash, a_power_cut_while_a_start_puts_things_right_loses_nothing, .timeout 
     }
     faults_stop();
     fixture_end(&f);
+}
+
+enum { TAIL = 40, SEEDS_TAIL = 6 };
+
+static bool is_rotten(uint32_t n)
+{
+    return n % 3 == 1;
+}
+
+/* Records that nobody committed; of every third one the payload is not what was written. */
+static void make_rotten_tail(void)
+{
+    static const uint8_t nothing[ARO_RECORD_BYTES];
+    struct aro_place place;
+    struct aro_id id;
+    uint64_t block[TAIL];
+
+    for (uint32_t n = 0; n < TAIL; n++) {
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+        id = fixture_id(n, len_of(n));
+        cr_assert_eq(aro_store_find(f.store, &id, 0, &place), 0);
+        block[n] = place.block;
+    }
+    fixture_close(&f);
+    if (fixture_on_device)
+        fixture_write_file(&f, "seg-00000001.table", nothing, sizeof(nothing),
+                           TAIL * sizeof(nothing));
+    else
+        fixture_truncate(&f, "seg-00000001.table", TAIL * sizeof(nothing));
+    for (uint32_t n = 0; n < TAIL; n++)
+        if (is_rotten(n))
+            fixture_flip_bit(&f, "seg-00000001.data", block[n] * ARO_BLOCK_BYTES * 8);
+}
+
+/*
+ * What a start struck out because its payload is not there must not be believed by the next one,
+ * whatever of the first was durable when it was cut off: it would be told as stored to who puts it.
+ */
+Test(crash, what_a_start_that_is_cut_off_struck_out_is_never_believed, .timeout = 300)
+{
+    struct fixture torn;
+    struct aro_place place;
+    unsigned events;
+
+    fixture_begin(&f);
+    cr_assert(fixture_open(&f));
+    make_rotten_tail();
+    faults_record(&f);
+    cr_assert(fixture_open(&f), "%s", f.error.text);
+    faults_pause();
+    events = faults_events();
+    for (uint32_t seed = 0; seed < (events + 1) * SEEDS_TAIL; seed++) {
+        unsigned cut = seed / SEEDS_TAIL;
+        faults_power_cut(cut, seed, &torn);
+        cr_assert(fixture_open(&torn), "cut %u: %s", cut, torn.error.text);
+        for (uint32_t n = 0; n < TAIL; n++) {
+            struct aro_id id = fixture_id(n, len_of(n));
+            int known = aro_store_find(torn.store, &id, 0, &place);
+            cr_assert_eq(known, is_rotten(n) ? -ENOENT : 0, "cut %u seed %u: chunk %u", cut, seed,
+                         n);
+        }
+        fixture_end(&torn);
+    }
+    faults_stop();
+    fixture_end(&f);
+}
+
+/*
+ * What a failed sync left may be durable or not: nobody may claim it. Of what is put afterwards the
+ * claims are in another segment.
+ */
+static void claims_after_a_failed_sync(const char *name)
+{
+    struct fixture after;
+    unsigned events;
+
+    fixture_begin(&f);
+    cr_assert(fixture_open(&f));
+    cr_assert_eq(fixture_append(&f, 0, len_of(0)), 0);
+    cr_assert_eq(fixture_object_add(&f, 0, len_of(0), 0), 0);
+    faults_record(&f);
+    for (uint32_t n = 1; n < 8; n++)
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+    faults_order(FAULT_SYNC, name, 0, 1, -EIO);
+    cr_assert_eq(fixture_object_add(&f, 1, len_of(1), aro_store_mark(f.store)), -EIO);
+    cr_assert_eq(faults_hit(), 1u);
+    for (uint32_t n = 8; n < 12; n++) {
+        cr_assert_eq(fixture_append(&f, n, len_of(n)), 0);
+        cr_assert_eq(fixture_sync(&f, aro_store_mark(f.store)), 0);
+    }
+    faults_pause();
+    events = faults_events();
+    for (uint32_t seed = 0; seed < (events + 1) * SEEDS_TAIL; seed++) {
+        faults_power_cut(seed / SEEDS_TAIL, seed, &after);
+        cr_assert(fixture_open(&after), "%s", after.error.text);
+        cr_assert_eq(fixture_cut_short(&after), 0u, "%s: seed %u: false alarm", name, seed);
+        fixture_end(&after);
+    }
+    faults_stop();
+    fixture_end(&f);
+}
+
+Test(crash, what_a_failed_sync_left_is_never_claimed, .timeout = 300)
+{
+    if (fixture_on_device) {
+        claims_after_a_failed_sync("any.table");
+        return;
+    }
+    claims_after_a_failed_sync("seg-00000001.table");
+    claims_after_a_failed_sync("objects.log");
 }
 
 Test(crash, a_power_cut_at_any_event_loses_nothing_acknowledged, .timeout = 300)

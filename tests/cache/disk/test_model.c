@@ -81,6 +81,7 @@ static void toggle_object(void)
 static void reopen(void)
 {
     fixture_reopen(&f);
+    cr_assert_eq(fixture_cut_short(&f), 0u);
     for (uint32_t n = 0; n < OBJECTS; n++)
         object_here[n] = object_here[n] && chunk_here[n];
 }

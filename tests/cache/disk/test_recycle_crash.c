@@ -65,6 +65,7 @@ static void check_after(unsigned cut, uint32_t seed)
 
     faults_power_cut(cut, seed, &after);
     cr_assert(fixture_open(&after), "cut %u seed %u: %s", cut, seed, after.error.text);
+    cr_assert_eq(fixture_cut_short(&after), 0u, "cut %u seed %u: false alarm", cut, seed);
     for (uint32_t n = 0; n < MUST && cut >= acknowledged; n++)
         cr_assert_eq(fixture_check(&after, n, LEN), 1, "cut %u seed %u: chunk %u", cut, seed, n);
     fixture_end(&after);

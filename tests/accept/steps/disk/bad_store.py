@@ -152,10 +152,10 @@ def permissions(context, stock):
 # ---- repaired ----
 
 
-def cut(name, part):
+def cut(name, part, step=1):
     def change(folder, stock):
         path = os.path.join(folder, name(stock))
-        os.truncate(path, int(os.path.getsize(path) * part))
+        os.truncate(path, int(os.path.getsize(path) * part) // step * step)
         return f"{os.path.basename(path)} cut to {os.path.getsize(path)} bytes"
     return change
 
@@ -175,13 +175,15 @@ CASES = {
     "a truncated segment: the data of the first, at a block": cut(of_segment(0, ".data"), 0.5),
     "a truncated segment: the data of the last, at an odd byte": cut(of_segment(-1, ".data"), 0.300001),
     "a truncated segment: data of no length": cut(of_segment(0, ".data"), 0),
-    "a truncated segment: the table of the first": cut(of_segment(0, ".table"), 0.5),
+    "a truncated segment: the table of the first": cut(of_segment(0, ".table"), 0.5, 64),
     "a truncated segment: the table of the last, inside a record": cut(of_segment(-1, ".table"), 0.501),
+    "a truncated segment: the table of the last, at a record": cut(of_segment(-1, ".table"), 0.5, 64),
     "a truncated segment: a table of no length": cut(of_segment(0, ".table"), 0),
     "a missing file: data": unlink(of_segment(0, ".data")),
     "a missing file: table": unlink(of_segment(0, ".table")),
     "a missing file: objects.log": unlink(lambda stock: "objects.log"),
-    "a truncated objects.log": cut(lambda stock: "objects.log", 0.5),
+    "a truncated objects.log": cut(lambda stock: "objects.log", 0.5, 256),
+    "objects.log without its last record": cut(lambda stock: "objects.log", 0.99, 256),
 }
 
 
