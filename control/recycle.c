@@ -24,6 +24,7 @@ struct removal {
 
 struct aro_recycler {
     struct aro_content *content;
+    struct aro_store *store;
     const struct aro_log *log;
     enum phase phase;
     uint32_t segment;
@@ -50,13 +51,15 @@ void aro_recycler_judge(void *arg, const struct aro_victim *victim)
     (void)victim;
 }
 
-struct aro_recycler *aro_recycler_create(struct aro_content *content, const struct aro_log *log)
+struct aro_recycler *aro_recycler_create(struct aro_content *content, struct aro_store *store,
+                                         const struct aro_log *log)
 {
     struct aro_recycler *recycler = calloc(1, sizeof(*recycler));
 
     if (recycler == NULL)
         return NULL;
     recycler->content = content;
+    recycler->store = store;
     recycler->log = log;
     for (unsigned i = 0; i < REMOVALS; i++)
         recycler->removal[i].recycler = recycler;
@@ -65,7 +68,7 @@ struct aro_recycler *aro_recycler_create(struct aro_content *content, const stru
 
 static struct aro_store *store_of(const struct aro_recycler *recycler)
 {
-    return aro_content_store(recycler->content);
+    return recycler->store;
 }
 
 static void reset(struct aro_recycler *recycler)

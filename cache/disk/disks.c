@@ -112,7 +112,7 @@ static struct claim claim_of(const struct aro_store *store, const struct aro_id 
         bytes = store->size_bytes / 16;
     return (struct claim){
         .writable = store->stats.writable && store->recovery == NULL,
-        .roomy = room >= bytes || store->judge != NULL,
+        .roomy = store->judge != NULL ? bytes <= aro_store_payload_bytes_max(store) : room >= bytes,
         .known = aro_store_find(store, first, 0, &place) == 0,
         .free_part = (double)room / (double)store->size_bytes,
     };
@@ -151,15 +151,6 @@ int aro_disks_choose(const struct aro_disks *disks, const struct aro_id *first, 
 }
 
 /* ---- all of them ---- */
-
-bool aro_disks_poll(struct aro_disks *disks)
-{
-    bool more = false;
-
-    for (unsigned i = 0; i < disks->count; i++)
-        more |= aro_store_poll(disks->disk[i].store);
-    return more;
-}
 
 int aro_disks_object_find(const struct aro_disks *disks, const struct aro_id *id,
                           struct aro_object *ret)

@@ -56,9 +56,6 @@ int aro_disks_find(const struct aro_disks *disks, const struct aro_id *id,
 
 /* ---- writer ---- */
 
-/* aro_store_poll of every disk. True: it would like to be called again at once. */
-bool aro_disks_poll(struct aro_disks *disks);
-
 /*
  * The disk for content of so many bytes (0: unknown) whose first chunk is first: of those that take
  * writes, one that has room for it and has the chunk already, else the one with room and the

@@ -13,13 +13,16 @@ struct aro_disk_readers {
 struct aro_disk_readers *aro_disk_readers_create(const struct aro_disk_readers_config *config)
 {
     struct aro_disk_readers *readers = calloc(1, sizeof(*readers));
-    struct aro_disk_reader_config one = {
-        .depth = config->depth, .region = config->region, .region_bytes = config->region_bytes};
+    struct aro_disk_reader_config one = {.depth = config->depth,
+                                         .region = config->region,
+                                         .region_bytes = config->region_bytes,
+                                         .files = config->files};
 
     if (readers == NULL)
         return NULL;
     for (; readers->count < aro_disks_count(config->disks); readers->count++) {
         one.store = aro_disks_store(config->disks, readers->count);
+        one.poll = (config->poll_disks & UINT32_C(1) << readers->count) != 0;
         readers->reader[readers->count] = aro_disk_reader_create(&one);
         if (readers->reader[readers->count] == NULL) {
             int error = errno;
@@ -29,6 +32,12 @@ struct aro_disk_readers *aro_disk_readers_create(const struct aro_disk_readers_c
         }
     }
     return readers;
+}
+
+void aro_disk_readers_register(struct aro_disk_readers *readers, void *region, size_t region_bytes)
+{
+    for (unsigned i = 0; i < readers->count; i++)
+        aro_disk_reader_register(readers->reader[i], region, region_bytes);
 }
 
 void aro_disk_readers_destroy(struct aro_disk_readers *readers)
@@ -69,6 +78,18 @@ void aro_disk_readers_stats(const struct aro_disk_readers *readers, unsigned dis
                             struct aro_disk_reader_stats *ret)
 {
     aro_disk_reader_stats(readers->reader[disk], ret);
+}
+
+void aro_disk_readers_stats_add(const struct aro_disk_readers *readers, unsigned disk,
+                                struct aro_disk_reader_stats *sum)
+{
+    struct aro_disk_reader_stats one;
+
+    aro_disk_readers_stats(readers, disk, &one);
+    sum->reads += one.reads;
+    sum->read_bytes += one.read_bytes;
+    sum->failures += one.failures;
+    sum->enters += one.enters;
 }
 
 unsigned aro_disk_readers_in_flight(const struct aro_disk_readers *readers, unsigned disk)

@@ -16,12 +16,16 @@ struct aro_disk_readers;
 struct aro_disk_readers_config {
     struct aro_disks *disks;
     unsigned depth; /* reads in flight per disk, a power of two 8..1024 */
-    void *region;   /* chunk memory to register, once per disk; NULL: none */
+    void *region;   /* chunk memory to register, once per disk; NULL: none, or later */
     size_t region_bytes;
+    uint32_t poll_disks; /* a bit for each whose device allows it: cache/disk/polling.h */
+    bool files;          /* register those that are read: reader.h */
 };
 
 /* On the thread that will use it. NULL with errno. */
 struct aro_disk_readers *aro_disk_readers_create(const struct aro_disk_readers_config *config);
+/* aro_disk_reader_register with every disk's ring. */
+void aro_disk_readers_register(struct aro_disk_readers *readers, void *region, size_t region_bytes);
 void aro_disk_readers_destroy(struct aro_disk_readers *readers); /* waits; takes NULL */
 
 /* As aro_disk_read, of the place's disk. */
@@ -35,6 +39,9 @@ unsigned aro_disk_readers_reap_burst(struct aro_disk_readers *readers, struct ar
 /* Of one disk; any thread, to look at. */
 void aro_disk_readers_stats(const struct aro_disk_readers *readers, unsigned disk,
                             struct aro_disk_reader_stats *ret);
+/* Adds its counters to those of another thread's readers. */
+void aro_disk_readers_stats_add(const struct aro_disk_readers *readers, unsigned disk,
+                                struct aro_disk_reader_stats *sum);
 unsigned aro_disk_readers_in_flight(const struct aro_disk_readers *readers, unsigned disk);
 
 #endif
