@@ -45,6 +45,7 @@ static json_t *disk_json(struct aro_node *node, unsigned disk)
                      integer(used), "free_bytes", integer(used < size ? size - used : 0), "chunks",
                      integer(info.store.chunks_now), "objects", integer(info.store.objects_now));
     io_add(node, json);
+    json_object_set_new(json, "times_out", integer(info.times_out));
     json_object_update_new(
         json, json_pack("{s:b, s:s?}", "polled", info.polled, "poll_refused", info.poll_refused));
     json_object_update_new(

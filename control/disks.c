@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/disk_watch.h"
 #include "control/node.h"
 #include "control/secret.h"
 
@@ -47,12 +48,13 @@ int aro_node_disks_start(struct aro_node *node, struct aro_error *error)
     for (unsigned i = 0; i < node->config.disks; i++)
         if (disk_start(node, &node->config.disk[i], error) != 0)
             return -1;
-    return 0;
+    return aro_disk_watch_start(node, error);
 }
 
 void aro_node_disks_stop(struct aro_node *node)
 {
     aro_disks_destroy(node->disks);
+    aro_disk_watch_stop(node);
 }
 
 int aro_node_recyclers_create(struct aro_node *node, struct aro_error *error)
@@ -90,12 +92,12 @@ static void log_index(struct aro_node *node, unsigned disk)
             (unsigned long long)stats.recovery_us);
 }
 
-static int disk_turn(struct aro_node *node, unsigned disk)
+static int disk_turn(struct aro_node *node, unsigned disk, uint64_t now_ns)
 {
     struct aro_store *store = aro_disks_store(node->disks, disk);
     bool was_whole = aro_store_is_whole(store);
     bool more = aro_store_poll(store);
-    int wish_ms = ARO_CHORE_IDLE_MS;
+    int wish_ms = aro_disk_watch_turn(node, disk, now_ns);
 
     if (!was_whole)
         wish_ms = more ? ARO_CHORE_NOW : INDEX_WAIT_MS;
@@ -107,12 +109,12 @@ static int disk_turn(struct aro_node *node, unsigned disk)
 }
 
 /* Jobs wait until all that is here is known. */
-int aro_node_disks_turn(struct aro_node *node)
+int aro_node_disks_turn(struct aro_node *node, uint64_t now_ns)
 {
     int wish_ms = ARO_CHORE_IDLE_MS;
 
     for (unsigned i = 0; i < aro_disks_count(node->disks); i++) {
-        int disk_ms = disk_turn(node, i);
+        int disk_ms = disk_turn(node, i, now_ns);
         wish_ms = wish_ms < disk_ms ? wish_ms : disk_ms;
     }
     aro_jobs_hold(node->jobs, !aro_disks_are_whole(node->disks));
@@ -123,18 +125,23 @@ int aro_node_disks_turn(struct aro_node *node)
 
 const char *aro_disk_state_name(enum aro_disk_state state)
 {
-    static const char *const names[] = {"serving", "recovering", "read-only"};
+    static const char *const names[] = {"serving", "recovering", "read-only", "failing"};
 
     return names[state];
 }
 
-static enum aro_disk_state state_of(const struct aro_store_stats *stats, const char **ret_why)
+static enum aro_disk_state state_of(const struct aro_disk_watch *watch,
+                                    const struct aro_store_stats *stats, const char **ret_why)
 {
-    *ret_why = "";
+    *ret_why = watch->health.why;
+    if (watch->health.use == ARO_DISK_AWAY)
+        return ARO_DISK_FAILING;
     if (stats->recovering) {
         *ret_why = "its index is being built";
         return ARO_DISK_RECOVERING;
     }
+    if (watch->health.use == ARO_DISK_SPARED)
+        return ARO_DISK_READ_ONLY;
     if (!stats->writable) {
         *ret_why = "a write or sync failed; tried again every second";
         return ARO_DISK_READ_ONLY;
@@ -151,7 +158,8 @@ void aro_node_disk_info(struct aro_node *node, unsigned disk, struct aro_disk_in
                                   .polled = (node->dataplane_config.poll_disks >> disk & 1) != 0,
                                   .poll_refused = node->poll_refused[disk]};
     aro_store_stats(aro_disks_store(node->disks, disk), &ret->store);
-    ret->state = state_of(&ret->store, &ret->why);
+    ret->state = state_of(&node->disk_watch[disk], &ret->store, &ret->why);
+    ret->times_out = node->disk_watch[disk].health.times;
     aro_dataplane_disk_stats(node->dataplane, disk, &ret->reads, &ret->reads_now);
     aro_content_disk_stats(node->content, disk, &control);
     ret->reads.reads += control.reads;

@@ -18,12 +18,13 @@ int aro_node_recyclers_create(struct aro_node *node, struct aro_error *error);
 void aro_node_recyclers_destroy(struct aro_node *node);
 
 /* Timers, a piece of an index, a piece of recycling. A chore's result. */
-int aro_node_disks_turn(struct aro_node *node);
+int aro_node_disks_turn(struct aro_node *node, uint64_t now_ns);
 
 enum aro_disk_state {
     ARO_DISK_SERVING,
     ARO_DISK_RECOVERING, /* its index is being built; what is in it is served */
     ARO_DISK_READ_ONLY,  /* takes no writes at present */
+    ARO_DISK_FAILING,    /* not asked for anything but probes at present: control/disk_health.h */
 };
 const char *aro_disk_state_name(enum aro_disk_state state); /* "serving", "recovering", ... */
 
@@ -32,6 +33,7 @@ struct aro_disk_info {
     enum aro_disk_state state;
     const char *why;          /* "" when serving */
     bool polled;              /* by the lcores */
+    uint64_t times_out;       /* it failed, or was spared, since the start */
     const char *poll_refused; /* why not, though asked for; or NULL */
     struct aro_store_stats store;
     struct aro_disk_reader_stats reads; /* by all lcores and control; its flags are not set */

@@ -46,8 +46,9 @@ struct aro_node {
     uint64_t region_present_bytes; /* [:so much] of it has its pages, once the store is whole */
     struct aro_uring *ring;
     struct aro_cache *cache;
-    struct aro_disks *disks;     /* NULL: memory only */
-    struct aro_content *content; /* objects, puts, reads by control */
+    struct aro_disks *disks;           /* NULL: memory only */
+    struct aro_disk_watch *disk_watch; /* [:disks] */
+    struct aro_content *content;       /* objects, puts, reads by control */
     struct aro_recycler *recycler[ARO_DISKS_MAX];
     const char *poll_refused[ARO_DISKS_MAX]; /* why it is not polled, though asked for; or NULL */
     struct aro_dataplane_config dataplane_config;

@@ -428,13 +428,12 @@ static int housekeep(struct aro_chore *chore, uint64_t now_ns)
     struct aro_node *node = NODE_OF(housekeeping, chore);
     int wish_ms = ARO_CHORE_IDLE_MS, disks_ms;
 
-    (void)now_ns;
     aro_dataplane_poll(node->dataplane);
     if (aro_cache_maintain(node->cache, MAINTAIN_MAX))
         wish_ms = ARO_CHORE_NOW;
     else if (aro_cache_wanting(node->cache))
         wish_ms = 1;
-    disks_ms = aro_node_disks_turn(node);
+    disks_ms = aro_node_disks_turn(node, now_ns);
     wish_ms = wish_ms < disks_ms ? wish_ms : disks_ms;
     wish_ms = aro_region_pages_turn(node) ? ARO_CHORE_NOW : wish_ms;
     if (aro_content_poll(node->content))

@@ -13,7 +13,7 @@ bool aro_put_defer_slot(struct slot *slot)
     struct aro_put *put = slot->put;
     struct aro_store *store = aro_put_store(put, &slot->entry->id);
 
-    if (!aro_store_is_whole(store))
+    if (store == NULL || !aro_store_is_whole(store))
         return false;
     slot->memory_only = slot->claim->owner == NULL;
     slot->loose = slot->memory_only &&

@@ -41,8 +41,10 @@ struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first)
     if (put->store != NULL)
         return put->store;
     disk = aro_disks_choose(disks, first, put->promised_bytes, put->refused);
-    if (disk < 0)
+    if (disk < 0) {
+        aro_put_fail(put, ARO_E_DISKS_OUT, "every disk that could take it is out");
         return NULL;
+    }
     put->disk = (unsigned)disk;
     put->store = aro_disks_store(disks, put->disk);
     put->mark = aro_store_mark(put->store);
@@ -52,9 +54,10 @@ struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first)
 bool aro_put_leaves_disk(struct aro_put *put)
 {
     uint32_t refused = put->refused | UINT32_C(1) << put->disk;
+    const struct aro_id any = {{0}};
 
     if (put->stored || put->failed || put->deferred || put->phase != PHASE_TAKING ||
-        refused == everybody(put))
+        aro_disks_choose(aro_content_disks(put->content), &any, put->promised_bytes, refused) < 0)
         return false;
     put->refused = refused;
     put->disk = ARO_DISKS_MAX;

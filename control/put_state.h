@@ -101,7 +101,7 @@ bool aro_put_store_some(struct aro_put *put);
 void aro_put_fail_store(struct aro_put *put, int error);
 /*
  * put_disk.c: the store that takes this put's chunks, chosen with the first of them. NULL: no disk
- * is left.
+ * is left, and the put has failed.
  */
 struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first);
 /*

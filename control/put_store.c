@@ -106,6 +106,8 @@ static unsigned slots_write(struct aro_put *put, struct slot *const slot[], unsi
     struct aro_append append[ARO_PUT_SLOTS_MAX];
     unsigned given = 0;
 
+    if (store == NULL)
+        return 0;
     for (unsigned i = 0; i < n; i++) {
         slot[i]->op.done = on_stored;
         slot[i]->disk = put->disk;

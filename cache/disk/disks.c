@@ -2,6 +2,7 @@
 #include "cache/disk/disks.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 struct disk {
     struct aro_store *store;
+    _Atomic uint32_t use; /* enum aro_disk_use */
     char name[ARO_DISK_NAME_BYTES];
 };
 
@@ -67,6 +69,21 @@ int aro_disks_named(const struct aro_disks *disks, const char *name)
     return -ENOENT;
 }
 
+void aro_disks_use(struct aro_disks *disks, unsigned disk, enum aro_disk_use use)
+{
+    atomic_store_explicit(&disks->disk[disk].use, use, memory_order_release);
+}
+
+enum aro_disk_use aro_disks_use_of(const struct aro_disks *disks, unsigned disk)
+{
+    return atomic_load_explicit(&disks->disk[disk].use, memory_order_acquire);
+}
+
+static bool is_away(const struct aro_disks *disks, unsigned disk)
+{
+    return aro_disks_use_of(disks, disk) == ARO_DISK_AWAY;
+}
+
 /* ---- readers ---- */
 
 bool aro_disks_are_whole(const struct aro_disks *disks)
@@ -74,7 +91,7 @@ bool aro_disks_are_whole(const struct aro_disks *disks)
     bool whole = true;
 
     for (unsigned i = 0; i < aro_disks_count(disks); i++)
-        whole &= aro_store_is_whole(disks->disk[i].store);
+        whole &= is_away(disks, i) || aro_store_is_whole(disks->disk[i].store);
     return whole;
 }
 
@@ -82,7 +99,8 @@ int aro_disks_find(const struct aro_disks *disks, const struct aro_id *id,
                    struct aro_disk_cursor *at, struct aro_place *ret)
 {
     for (; at->disk < disks->count; at->disk++, at->nth = 0) {
-        if (aro_store_find(disks->disk[at->disk].store, id, at->nth, ret) != 0)
+        if (is_away(disks, at->disk) ||
+            aro_store_find(disks->disk[at->disk].store, id, at->nth, ret) != 0)
             continue;
         ret->disk = at->disk;
         at->nth++;
@@ -101,9 +119,9 @@ struct claim {
 
 /* Room for it: its bytes, or where they are unknown a sixteenth of the budget; what recycles has.
  */
-static struct claim claim_of(const struct aro_store *store, const struct aro_id *first,
-                             uint64_t bytes)
+static struct claim claim_of(const struct disk *disk, const struct aro_id *first, uint64_t bytes)
 {
+    const struct aro_store *store = disk->store;
     uint64_t taken = aro_budget_taken(store), room;
     struct aro_place place;
 
@@ -111,7 +129,7 @@ static struct claim claim_of(const struct aro_store *store, const struct aro_id 
     if (bytes == 0)
         bytes = store->size_bytes / 16;
     return (struct claim){
-        .writable = store->stats.writable && store->recovery == NULL,
+        .writable = store->stats.writable && store->recovery == NULL && disk->use == ARO_DISK_USED,
         .roomy = store->judge != NULL ? bytes <= aro_store_payload_bytes_max(store) : room >= bytes,
         .known = aro_store_find(store, first, 0, &place) == 0,
         .free_part = (double)room / (double)store->size_bytes,
@@ -133,13 +151,13 @@ static bool is_better(const struct claim *a, const struct claim *b)
 int aro_disks_choose(const struct aro_disks *disks, const struct aro_id *first, uint64_t bytes,
                      uint32_t refused)
 {
-    struct claim best, claim;
+    struct claim best = {0}, claim;
     int chosen = -ENOENT;
 
     for (unsigned i = 0; i < disks->count; i++) {
-        if (refused & UINT32_C(1) << i)
+        if (is_away(disks, i) || refused & UINT32_C(1) << i)
             continue;
-        claim = claim_of(disks->disk[i].store, first, bytes);
+        claim = claim_of(&disks->disk[i], first, bytes);
         if (chosen < 0 || is_better(&claim, &best) ||
             (!is_better(&best, &claim) &&
              strcmp(disks->disk[i].name, disks->disk[chosen].name) < 0)) {
@@ -156,7 +174,7 @@ int aro_disks_object_find(const struct aro_disks *disks, const struct aro_id *id
                           struct aro_object *ret)
 {
     for (unsigned i = 0; i < disks->count; i++)
-        if (aro_store_object_find(disks->disk[i].store, id, ret) == 0)
+        if (!is_away(disks, i) && aro_store_object_find(disks->disk[i].store, id, ret) == 0)
             return (int)i;
     return -ENOENT;
 }
@@ -165,7 +183,7 @@ int aro_disks_digest_find(const struct aro_disks *disks, const struct aro_id *di
                           struct aro_object *ret)
 {
     for (unsigned i = 0; i < disks->count; i++)
-        if (aro_store_digest_find(disks->disk[i].store, digest, ret) == 0)
+        if (!is_away(disks, i) && aro_store_digest_find(disks->disk[i].store, digest, ret) == 0)
             return (int)i;
     return -ENOENT;
 }
@@ -213,6 +231,7 @@ void aro_disks_stats(const struct aro_disks *disks, struct aro_store_stats *ret)
     *ret = (struct aro_store_stats){.direct = aro_disks_count(disks) > 0};
     for (unsigned i = 0; i < aro_disks_count(disks); i++) {
         aro_store_stats(disks->disk[i].store, &one);
+        one.writable &= aro_disks_use_of(disks, i) == ARO_DISK_USED;
         add(ret, &one);
     }
 }

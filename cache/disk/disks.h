@@ -38,9 +38,20 @@ const char *aro_disks_name(const struct aro_disks *disks, unsigned disk);
 /* Number of the disk that is called so, or -ENOENT. */
 int aro_disks_named(const struct aro_disks *disks, const char *name);
 
+/* What a disk is good for at present. */
+enum aro_disk_use {
+    ARO_DISK_USED,
+    ARO_DISK_SPARED, /* read; written only when there is no other */
+    ARO_DISK_AWAY,   /* as if it were not there: no lookup and no choice finds it */
+};
+/* Writer. For lookups that begin afterwards; reads under way go on. At first: used. */
+void aro_disks_use(struct aro_disks *disks, unsigned disk, enum aro_disk_use use);
+enum aro_disk_use aro_disks_use_of(const struct aro_disks *disks, unsigned disk);
+
 /* ---- readers ---- */
 
-/* Every index is whole. Before a lookup, not after it: then what it does not find is not here. */
+/* Every index is whole, but for disks that are away. Before a lookup, not after it: then what it
+ * does not find is not here. */
 bool aro_disks_are_whole(const struct aro_disks *disks); /* NULL: yes */
 
 /* Where a lookup goes on; zero: from the start. */
@@ -60,17 +71,18 @@ int aro_disks_find(const struct aro_disks *disks, const struct aro_id *id,
  * The disk for content of so many bytes (0: unknown) whose first chunk is first: of those that take
  * writes, one that has room for it and has the chunk already, else the one with room and the
  * largest free part of its budget. Equal ones by name. refused: a bit for each that is out of the
- * question. -ENOENT: no other is left.
+ * question. -ENOENT: no other is left that is not away.
  */
 int aro_disks_choose(const struct aro_disks *disks, const struct aro_id *first, uint64_t bytes,
                      uint32_t refused);
 
-/* By id, or by whole digest. The number of the first disk that has it, or -ENOENT. */
+/* By id, or by whole digest. The number of the first disk, not away, that has it, or -ENOENT. */
 int aro_disks_object_find(const struct aro_disks *disks, const struct aro_id *id,
                           struct aro_object *ret);
 int aro_disks_digest_find(const struct aro_disks *disks, const struct aro_id *digest,
                           struct aro_object *ret);
-/* Number i of all, disk by disk, each in insertion order; NULL past the end. *ret_disk: where. */
+/* Number i of all (disks that are away, too), disk by disk, each in insertion order; NULL past the
+ * end. *ret_disk: where. */
 const struct aro_object *aro_disks_object_at(const struct aro_disks *disks, uint64_t i,
                                              unsigned *ret_disk);
 

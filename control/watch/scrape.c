@@ -229,6 +229,7 @@ enum disk_value {
     DISK_READ_BYTES,
     DISK_READ_ERRORS,
     DISK_WRITE_ERRORS,
+    DISK_OUTS,
     DISK_VALUES
 };
 
@@ -243,7 +244,8 @@ static uint64_t disk_value(const struct aro_disk_info *disk, enum disk_value whi
                                           disk->reads.reads,
                                           disk->reads.read_bytes,
                                           disk->reads.failures,
-                                          disk->store.write_failures + disk->store.sync_failures};
+                                          disk->store.write_failures + disk->store.sync_failures,
+                                          disk->times_out};
 
     return values[which];
 }
@@ -265,6 +267,7 @@ static void disks_write(const struct aro_scrape *scrape, struct aro_exposition *
         [DISK_READ_BYTES] = {"arocache_disk_read_bytes_total", "bytes asked of it for them"},
         [DISK_READ_ERRORS] = {"arocache_disk_read_errors_total", "reads that failed"},
         [DISK_WRITE_ERRORS] = {"arocache_disk_write_errors_total", "writes and syncs that failed"},
+        [DISK_OUTS] = {"arocache_disk_outs_total", "times it was not used because it failed"},
     };
 
     for (unsigned v = 0; v < DISK_VALUES && scrape->disks > 0; v++) {

@@ -71,7 +71,7 @@ static void config_fill(struct rig *rig, struct aro_dataplane_config *config)
         .jobs_per_lcore = 256,
         .pending_per_lcore = 64,
         .reads_per_lcore = 16,
-        .pending_deadline_us = 100000,
+        .pending_deadline_us = 2000000,
         .limits = {.challenges_per_s = 1000000, .challenges_net_per_s = 1000000},
         .ports = 1,
         .profiles = 1,

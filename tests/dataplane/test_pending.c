@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SLICE = 1408, CHUNK = 65536, SLICES = 47, PATIENCE_TURNS = 5000000 };
+enum { SLICE = 1408, CHUNK = 65536, SLICES = 47, PATIENCE_TURNS = 20000000 };
 
 static void eal_up(void)
 {

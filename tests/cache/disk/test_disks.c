@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cache/disk/probe.h"
 #include "tests/cache/disk/fixture.h"
 
 enum { LEN = 65536, DEPTH = 8 };
@@ -228,4 +229,83 @@ Test(disks, all_is_known_when_every_index_is_whole)
         fixture_turn(&f[1]);
     cr_assert(aro_disks_are_whole(disks));
     cr_assert(aro_disks_are_whole(NULL));
+}
+
+Test(disks, what_is_away_is_not_found_and_not_chosen_and_listed_all_the_same)
+{
+    struct aro_id id = fixture_id(1, LEN);
+    struct aro_store_stats stats;
+    struct aro_object object;
+    struct aro_place place;
+    unsigned disk;
+
+    add("a", 64 << 20);
+    add("b", 16 << 20);
+    cr_assert_eq(fixture_append(&f[0], 1, LEN), 0);
+    cr_assert_eq(fixture_object_add(&f[0], 1, LEN, 0), 0);
+    cr_assert_eq(choose(1, 1, 0), 0);
+    aro_disks_use(disks, 0, ARO_DISK_AWAY);
+    cr_assert_eq(aro_disks_find(disks, &id, &(struct aro_disk_cursor){0}, &place), -ENOENT);
+    cr_assert_eq(aro_disks_object_find(disks, &id, &object), -ENOENT);
+    cr_assert_eq(choose(1, 1, 0), 1);
+    cr_assert_eq(choose(1, 1, 2), -ENOENT);
+    cr_assert_not_null(aro_disks_object_at(disks, 0, &disk));
+    aro_disks_use(disks, 1, ARO_DISK_AWAY);
+    aro_disks_stats(disks, &stats);
+    cr_assert_not(stats.writable);
+    aro_disks_use(disks, 0, ARO_DISK_USED);
+    cr_assert_eq(aro_disks_find(disks, &id, &(struct aro_disk_cursor){0}, &place), 0);
+    cr_assert_eq(aro_disks_object_find(disks, &id, &object), 0);
+}
+
+Test(disks, what_is_spared_is_read_and_written_only_when_no_other_is_left)
+{
+    struct aro_id id = fixture_id(1, LEN);
+    struct aro_place place;
+
+    add("a", 64 << 20);
+    add("b", 16 << 20);
+    cr_assert_eq(fixture_append(&f[0], 1, LEN), 0);
+    aro_disks_use(disks, 0, ARO_DISK_SPARED);
+    cr_assert_eq(aro_disks_find(disks, &id, &(struct aro_disk_cursor){0}, &place), 0);
+    cr_assert_eq(choose(1, LEN, 0), 1);
+    cr_assert_eq(choose(1, LEN, 2), 0);
+}
+
+static int probed;
+
+static void on_probed(struct aro_probe *probe, int result)
+{
+    (void)probe;
+    probed = result;
+}
+
+static int wait_for_probe(int started)
+{
+    cr_assert_eq(started, 0);
+    for (probed = 1; probed == 1;)
+        fixture_turn(&f[0]);
+    return probed;
+}
+
+Test(disks, a_probe_reads_what_was_written_and_writes_nothing_of_ours)
+{
+    struct aro_probe probe = {.done = on_probed,
+                              .block = aligned_alloc(ARO_BLOCK_BYTES, ARO_BLOCK_BYTES)};
+    struct aro_store_stats before = {0}, after;
+
+    add("a", 16 << 20);
+    cr_assert_eq(aro_store_probe_read(f[0].store, &probe, 0), -ENOENT);
+    cr_assert_eq(wait_for_probe(aro_store_probe_write(f[0].store, &probe)), 0);
+    for (uint32_t n = 0; n < 20; n++)
+        cr_assert_eq(fixture_append(&f[0], n, LEN), 0);
+    aro_store_stats(f[0].store, &before);
+    for (uint64_t draw = 0; draw < 100; draw++)
+        cr_assert_eq(
+            wait_for_probe(aro_store_probe_read(f[0].store, &probe, draw * 0x9e3779b97f4a7c15)), 0);
+    cr_assert_eq(wait_for_probe(aro_store_probe_write(f[0].store, &probe)), 0);
+    aro_store_stats(f[0].store, &after);
+    cr_assert_eq(after.writes, before.writes);
+    cr_assert_eq(after.bytes_files_now, before.bytes_files_now);
+    free(probe.block);
 }
