@@ -60,8 +60,7 @@ void aro_node_disks_stop(struct aro_node *node)
 int aro_node_recyclers_create(struct aro_node *node, struct aro_error *error)
 {
     for (unsigned i = 0; i < aro_disks_count(node->disks); i++) {
-        node->recycler[i] =
-            aro_recycler_create(node->content, aro_disks_store(node->disks, i), &node->log);
+        node->recycler[i] = aro_recycler_create(node->content, i, &node->log);
         if (node->recycler[i] == NULL)
             return aro_error_set(error, ARO_E_CONTROL_RESOURCES, "no memory for recycling");
     }

@@ -8,6 +8,8 @@
  *   3. forget the object, durably, on every disk that has it
  *   4. give the claims back: what is still fresh and unused leaves memory and disk
  *
+ * Of a disk that is away nothing goes: neither its objects nor what they use can be known.
+ *
  * A single chunk goes the same way without 3; force leaves out 2. Cost: all manifests of all
  * objects are read once.
  */
@@ -32,6 +34,7 @@ struct evict_job {
     uint64_t other; /* object that is walked in PHASE_SPARE */
     unsigned other_disk;
     uint32_t everywhere; /* a bit per disk */
+    uint32_t away;       /* disks that were, at some time: who uses what is on them is not known */
     struct aro_claim **claim;
     uint64_t claims, claims_room;
     struct aro_store_op op;
@@ -223,7 +226,7 @@ static bool remove_some(struct evict_job *own)
         struct aro_claim *one = own->claim[--own->claims];
         struct aro_id id = one->id;
         uint32_t kept = own->error.id != ARO_E_NONE ? own->everywhere : 0;
-        uint32_t orphan = aro_claims_release(claims_of(own), one, kept);
+        uint32_t orphan = aro_claims_release(claims_of(own), one, kept) & ~own->away;
         if (orphan != 0 && aro_content_chunk_remove(own->node->content, &id, orphan))
             own->removed_chunks++;
         else
@@ -254,6 +257,7 @@ static int turn(struct aro_job *job, uint64_t now_ns)
     struct evict_job *own = (struct evict_job *)(void *)job;
 
     (void)now_ns;
+    own->away |= aro_disks_away(own->node->disks);
     if (own->error.id != ARO_E_NONE && own->phase < PHASE_FORGETTING) {
         if (own->walk != NULL && aro_descent_waits(own->walk))
             return 1;

@@ -26,8 +26,11 @@ struct aro_recycler;
 /* For struct aro_store_config: the recycler looks for the victim by itself. */
 void aro_recycler_judge(void *arg, const struct aro_victim *victim);
 
-/* For one disk of content's. log: NULL for none. NULL with errno. */
-struct aro_recycler *aro_recycler_create(struct aro_content *content, struct aro_store *store,
+/*
+ * For one disk of content's. While that is away nothing is judged: its manifests cannot be read.
+ * log: NULL for none. NULL with errno.
+ */
+struct aro_recycler *aro_recycler_create(struct aro_content *content, unsigned disk,
                                          const struct aro_log *log);
 /* Before content; waits for reads and removals under way. Takes NULL. */
 void aro_recycler_destroy(struct aro_recycler *recycler);

@@ -84,6 +84,15 @@ static bool is_away(const struct aro_disks *disks, unsigned disk)
     return aro_disks_use_of(disks, disk) == ARO_DISK_AWAY;
 }
 
+uint32_t aro_disks_away(const struct aro_disks *disks)
+{
+    uint32_t away = 0;
+
+    for (unsigned i = 0; i < aro_disks_count(disks); i++)
+        away |= (uint32_t)is_away(disks, i) << i;
+    return away;
+}
+
 /* ---- readers ---- */
 
 bool aro_disks_are_whole(const struct aro_disks *disks)

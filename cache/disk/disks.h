@@ -47,6 +47,8 @@ enum aro_disk_use {
 /* Writer. For lookups that begin afterwards; reads under way go on. At first: used. */
 void aro_disks_use(struct aro_disks *disks, unsigned disk, enum aro_disk_use use);
 enum aro_disk_use aro_disks_use_of(const struct aro_disks *disks, unsigned disk);
+/* Those that are away, a bit each; of NULL none. */
+uint32_t aro_disks_away(const struct aro_disks *disks);
 
 /* ---- readers ---- */
 

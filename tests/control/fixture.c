@@ -67,8 +67,7 @@ static void open_all(struct fixture *fixture)
                                                         .seed = 11});
     cr_assert_not_null(fixture->content);
     for (unsigned i = 0; i < aro_disks_count(fixture->disks); i++)
-        fixture->recycler[i] =
-            aro_recycler_create(fixture->content, aro_disks_store(fixture->disks, i), NULL);
+        fixture->recycler[i] = aro_recycler_create(fixture->content, i, NULL);
 }
 
 static void close_all(struct fixture *fixture)
