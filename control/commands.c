@@ -11,6 +11,8 @@ static const struct {
     {"chunks", aro_handle_chunks},
     {"config", aro_handle_config},
     {"disks", aro_handle_disks},
+    {"disks_in", aro_handle_disks_in},
+    {"disks_out", aro_handle_disks_out},
     {"evict", aro_handle_evict},
     {"explain", aro_handle_explain},
     {"flush", aro_handle_flush},

@@ -30,6 +30,8 @@ void aro_handle_cache(void *node, struct aro_call *call);
 
 /* commands_disks.c */
 void aro_handle_disks(void *node, struct aro_call *call);
+void aro_handle_disks_out(void *node, struct aro_call *call);
+void aro_handle_disks_in(void *node, struct aro_call *call);
 /* All disks together, for status. NULL: there are none. */
 json_t *aro_store_brief(struct aro_node *node, const struct aro_store_stats *sum);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command disks: the state of each disk, what it holds and has done; briefly in status. */
+/* The commands on disks: the state of each, what it holds and has done (briefly in status); out and
+ * in.
+ */
 #include <string.h>
 
 #include "control/commands.h"
+#include "control/disk_watch.h"
 #include "control/disks.h"
 
 static json_t *integer(uint64_t value)
@@ -69,6 +72,35 @@ void aro_handle_disks(void *arg, struct aro_call *call)
     for (unsigned i = 0; i < aro_disks_count(node->disks); i++)
         json_array_append_new(list, disk_json(node, i));
     aro_call_reply(call, json_pack("{s:o}", "disks", list));
+}
+
+static void out_or_in(struct aro_node *node, struct aro_call *call,
+                      void (*act)(struct aro_node *node, unsigned disk))
+{
+    const char *name = aro_call_text(call, "store");
+    int disk = aro_disks_named(node->disks, name);
+    struct aro_disk_info info;
+    struct aro_error error;
+
+    if (disk < 0) {
+        aro_error_set(&error, ARO_E_PARAMS_INVALID, "no store is called '%s'", name);
+        aro_call_fail(call, &error);
+        return;
+    }
+    act(node, (unsigned)disk);
+    aro_node_disk_info(node, (unsigned)disk, &info);
+    aro_call_reply(call, json_pack("{s:s, s:s, s:s}", "name", info.name, "state",
+                                   aro_disk_state_name(info.state), "why", info.why));
+}
+
+void aro_handle_disks_out(void *arg, struct aro_call *call)
+{
+    out_or_in(arg, call, aro_disk_watch_out);
+}
+
+void aro_handle_disks_in(void *arg, struct aro_call *call)
+{
+    out_or_in(arg, call, aro_disk_watch_in);
 }
 
 json_t *aro_store_brief(struct aro_node *node, const struct aro_store_stats *sum)

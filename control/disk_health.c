@@ -82,14 +82,30 @@ void aro_disk_health_look(struct aro_disk_health *health, const struct aro_disk_
         take_out(health, ARO_DISK_SPARED, "its writes or syncs fail", now_ms);
 }
 
+void aro_disk_health_hold(struct aro_disk_health *health)
+{
+    health->use = ARO_DISK_AWAY;
+    health->why = "an operator took it out";
+    health->held = true;
+}
+
+void aro_disk_health_release(struct aro_disk_health *health, const struct aro_disk_sight *sight,
+                             uint64_t now_ms)
+{
+    aro_disk_health_init(health, sight, now_ms);
+}
+
 bool aro_disk_health_wants_probe(const struct aro_disk_health *health, uint64_t now_ms)
 {
-    return health->use != ARO_DISK_USED && now_ms - health->probed_ms >= ARO_HEALTH_PROBE_MS;
+    return health->use != ARO_DISK_USED && !health->held &&
+           now_ms - health->probed_ms >= ARO_HEALTH_PROBE_MS;
 }
 
 void aro_disk_health_probed(struct aro_disk_health *health, int result,
                             const struct aro_disk_sight *sight, uint64_t now_ms)
 {
+    if (health->held)
+        return;
     health->probed_ms = now_ms;
     health->good = result == 0 ? health->good + 1 : 0;
     if (health->good >= ARO_HEALTH_PROBES)

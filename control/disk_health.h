@@ -37,7 +37,8 @@ struct aro_disk_sight {
 struct aro_disk_health {
     enum aro_disk_use use;
     const char *why; /* "" when used */
-    uint64_t times;  /* it was taken out, or spared */
+    uint64_t times;  /* it was taken out, or spared, by these rules */
+    bool held;       /* out by an operator's word: until the next one */
     /* disk_health.c's */
     uint64_t read_window_ms, write_window_ms; /* when they began */
     struct aro_disk_sight read_from, write_from;
@@ -51,6 +52,10 @@ void aro_disk_health_init(struct aro_disk_health *health, const struct aro_disk_
 /* At least once a second. */
 void aro_disk_health_look(struct aro_disk_health *health, const struct aro_disk_sight *sight,
                           uint64_t now_ms);
+/* An operator's word: out, until he says in; in, whatever it was before. */
+void aro_disk_health_hold(struct aro_disk_health *health);
+void aro_disk_health_release(struct aro_disk_health *health, const struct aro_disk_sight *sight,
+                             uint64_t now_ms);
 /* A probe is due: of a read where use is AWAY, of a write where it is SPARED. */
 bool aro_disk_health_wants_probe(const struct aro_disk_health *health, uint64_t now_ms);
 /* What it said: 0 or -errno; sight as of now. */

@@ -79,6 +79,21 @@ int aro_disk_watch_turn(struct aro_node *node, unsigned disk, uint64_t now_ns)
     return watch->health.use == ARO_DISK_USED ? ARO_CHORE_IDLE_MS : LOOK_MS;
 }
 
+void aro_disk_watch_out(struct aro_node *node, unsigned disk)
+{
+    aro_disk_health_hold(&node->disk_watch[disk].health);
+    obey(&node->disk_watch[disk]);
+}
+
+void aro_disk_watch_in(struct aro_node *node, unsigned disk)
+{
+    struct aro_disk_watch *watch = &node->disk_watch[disk];
+    struct aro_disk_sight sight = sight_of(watch);
+
+    aro_disk_health_release(&watch->health, &sight, aro_now_ns() / 1000000);
+    obey(watch);
+}
+
 int aro_disk_watch_start(struct aro_node *node, struct aro_error *error)
 {
     unsigned disks = aro_disks_count(node->disks);

@@ -26,6 +26,9 @@ struct aro_disk_watch {
 int aro_disk_watch_start(struct aro_node *node, struct aro_error *error);
 /* After the stores were closed: no probe is under way. */
 void aro_disk_watch_stop(struct aro_node *node);
+/* What an operator says; it is so when this returns. */
+void aro_disk_watch_out(struct aro_node *node, unsigned disk);
+void aro_disk_watch_in(struct aro_node *node, unsigned disk);
 /* Bounded: a look four times a second, and a probe when one is due. Ms until the next one. */
 int aro_disk_watch_turn(struct aro_node *node, unsigned disk, uint64_t now_ns);
 

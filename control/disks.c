@@ -124,7 +124,7 @@ int aro_node_disks_turn(struct aro_node *node, uint64_t now_ns)
 
 const char *aro_disk_state_name(enum aro_disk_state state)
 {
-    static const char *const names[] = {"serving", "recovering", "read-only", "failing"};
+    static const char *const names[] = {"serving", "recovering", "read-only", "failing", "out"};
 
     return names[state];
 }
@@ -134,7 +134,7 @@ static enum aro_disk_state state_of(const struct aro_disk_watch *watch,
 {
     *ret_why = watch->health.why;
     if (watch->health.use == ARO_DISK_AWAY)
-        return ARO_DISK_FAILING;
+        return watch->health.held ? ARO_DISK_OUT : ARO_DISK_FAILING;
     if (stats->recovering) {
         *ret_why = "its index is being built";
         return ARO_DISK_RECOVERING;

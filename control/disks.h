@@ -25,6 +25,7 @@ enum aro_disk_state {
     ARO_DISK_RECOVERING, /* its index is being built; what is in it is served */
     ARO_DISK_READ_ONLY,  /* takes no writes at present */
     ARO_DISK_FAILING,    /* not asked for anything but probes at present: control/disk_health.h */
+    ARO_DISK_OUT,        /* an operator took it out */
 };
 const char *aro_disk_state_name(enum aro_disk_state state); /* "serving", "recovering", ... */
 

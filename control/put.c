@@ -287,6 +287,10 @@ static void record(struct aro_put *put)
             put->phase = PHASE_OVER;
         return;
     }
+    if (aro_put_disk_is_out(put)) {
+        aro_put_fail(put, ARO_E_STORE_FAILED, ARO_PUT_DISK_OUT);
+        return;
+    }
     result = aro_store_object_add(put->store, &put->op, &put->object, put->mark);
     if (result == -EAGAIN)
         return;

@@ -33,11 +33,21 @@ int aro_put_check_room(struct aro_put *put, uint64_t stream_bytes, struct aro_er
                          (unsigned long long)put->promised_bytes, (unsigned long long)most);
 }
 
+bool aro_put_disk_is_out(struct aro_put *put)
+{
+    return put->store != NULL &&
+           aro_disks_use_of(aro_content_disks(put->content), put->disk) == ARO_DISK_AWAY;
+}
+
 struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first)
 {
     const struct aro_disks *disks = aro_content_disks(put->content);
     int disk;
 
+    if (aro_put_disk_is_out(put) && !aro_put_leaves_disk(put)) {
+        aro_put_fail(put, ARO_E_STORE_FAILED, ARO_PUT_DISK_OUT);
+        return NULL;
+    }
     if (put->store != NULL)
         return put->store;
     disk = aro_disks_choose(disks, first, put->promised_bytes, put->refused);

@@ -104,6 +104,9 @@ void aro_put_fail_store(struct aro_put *put, int error);
  * is left, and the put has failed.
  */
 struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first);
+/* It was taken out since: what this put wrote there nobody finds now. */
+bool aro_put_disk_is_out(struct aro_put *put);
+#define ARO_PUT_DISK_OUT "the disk that took it was taken out meanwhile"
 /*
  * Sets how long the content is (stream_bytes: of a stream, 0: unknown), and whom that leaves. 0, or
  * -1 with *error: no disk could ever hold it.

@@ -480,6 +480,8 @@ static const struct {
     {"ports", ports, "ports"},
     {"lcores", lcores, "lcores"},
     {"disks", aro_render_disks, "disks"},
+    {"disks_out", aro_render_disk, NULL},
+    {"disks_in", aro_render_disk, NULL},
     {"put", put, NULL},
     {"ls", ls, "objects"},
     {"stat", whereabouts, NULL},

@@ -53,6 +53,13 @@ void aro_render_disks(const json_t *result, const struct aro_style *style, FILE 
     }
 }
 
+void aro_render_disk(const json_t *result, const struct aro_style *style, FILE *out)
+{
+    (void)style;
+    fprintf(out, "%s: %s%s%s\n", text(result, "name"), text(result, "state"),
+            *text(result, "why") != '\0' ? ", " : "", text(result, "why"));
+}
+
 static void recovery(const json_t *at, FILE *out)
 {
     if (flag(at, "under_way"))

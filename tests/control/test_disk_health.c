@@ -126,3 +126,18 @@ Test(disk_health, four_good_probes_in_a_row_bring_it_back)
     cr_assert_eq(look(250), ARO_DISK_USED, "the old faults count no more");
     cr_assert_eq(health.times, 1u);
 }
+
+Test(disk_health, an_operators_word_goes_before_all_rules)
+{
+    aro_disk_health_hold(&health);
+    cr_assert_eq(look(100000), ARO_DISK_AWAY);
+    cr_assert_not(aro_disk_health_wants_probe(&health, now_ms));
+    for (unsigned i = 0; i < ARO_HEALTH_PROBES; i++) /* one that was under way */
+        aro_disk_health_probed(&health, 0, &sight, now_ms);
+    cr_assert_eq(health.use, ARO_DISK_AWAY);
+    sight.read_faults += 100;
+    aro_disk_health_release(&health, &sight, now_ms);
+    cr_assert_eq(look(250), ARO_DISK_USED);
+    cr_assert_not(health.held);
+    cr_assert_eq(health.times, 0u);
+}

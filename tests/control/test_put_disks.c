@@ -272,3 +272,31 @@ Test(put_disks, what_waited_in_memory_comes_whole_onto_a_disk_of_its_own)
     close(other);
     close(large);
 }
+
+Test(put_disks, what_is_on_its_way_to_a_disk_that_goes_out_is_never_acknowledged_there)
+{
+    static const uint64_t hashed[] = {0, 65536, MIB, SOME - 65536, SOME};
+    struct aro_put_result result;
+    struct aro_error error = {0};
+    unsigned failed = 0;
+
+    for (unsigned i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
+        int fd = fixture_file(SOME, 0, i + 1);
+        struct aro_put *one = fixture_put_start(fixture, fd);
+        uint64_t chunks = chunks_on(0);
+        fixture_put_until(fixture, one, hashed[i]);
+        aro_disks_use(fixture->disks, 0, ARO_DISK_AWAY);
+        if (fixture_put_end(fixture, one, &result, &error) == 0) {
+            cr_assert_eq(disk_of(&result), 1);
+        } else {
+            cr_assert_eq(error.id, ARO_E_STORE_FAILED, "%s", error.text);
+            failed++;
+        }
+        aro_disks_use(fixture->disks, 0, ARO_DISK_USED);
+        cr_assert_leq(chunks_on(0), chunks);
+        cr_assert_eq(aro_claims_now(aro_content_claims(fixture->content)), 0u);
+        fixture_restart(fixture);
+        close(fd);
+    }
+    cr_assert_gt(failed, 0u);
+}

@@ -141,6 +141,34 @@ class DiskOut(unittest.TestCase):
         self.assertTrue(self.node.call("verify")["ok"])
         self.assertEqual(self.node.stop(), 0)
 
+    def test_an_operator_takes_a_disk_out_and_brings_it_back(self):
+        placed = self.put_on_both()
+        self.node.call("flush")
+        said = self.aroctl("disks", "out", "good")
+        self.assertEqual((said.returncode, said.stdout), (0, "good: out, an operator took it out\n"))
+        self.assertEqual(set(self.get(placed["good"][1])), {ABSENT})
+        self.assertEqual(set(self.get(placed["bad"][1])), {RIGHT})
+        self.aroctl("disks", "out", "bad")
+        refused = self.aroctl("-q", "put", self.content(1))
+        self.assertIn("ARO-6047", refused.stderr)
+        with self.assertRaises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen("http://127.0.0.1:9501/readyz", timeout=5)
+        self.assertEqual(answer.exception.code, 503)
+        answer.exception.close()
+        for name in ("good", "bad"):
+            self.assertEqual(self.aroctl("disks", "in", name).stdout, f"{name}: serving\n")
+        for _, chunks in placed.values():
+            self.assertEqual(set(self.get(chunks)), {RIGHT})
+        # a disk that failed and works again is back at once, without waiting for probes
+        self.node.call("flush")
+        self.bad.fail()
+        self.ask_until_out(placed["bad"][1])
+        self.bad.heal()
+        self.assertEqual(self.aroctl("disks", "in", "bad").stdout, "bad: serving\n")
+        self.assertIn("no store is called 'ugly'", self.aroctl("disks", "out", "ugly").stderr)
+        self.assertTrue(self.node.call("verify")["ok"])
+        self.assertEqual(self.node.stop(), 0)
+
     def content(self, seed):
         path = os.path.join(self.folder, f"small-{seed}")
         with open(path, "wb") as file:
