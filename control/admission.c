@@ -40,7 +40,8 @@ struct aro_admission *aro_admission_create(const struct aro_admission_config *co
     if (admission->object_bytes_max > ARO_DEFERRED_BYTES_MAX)
         admission->object_bytes_max = ARO_DEFERRED_BYTES_MAX;
     admission->arriving_bytes_max = cache.bytes_total / ARO_ARRIVING_SHARE;
-    admission->mark = aro_store_mark(config->store);
+    for (unsigned i = 0; i < aro_disks_count(config->disks); i++)
+        admission->mark[i] = aro_store_mark(aro_disks_store(config->disks, i));
     admission->wanted_last = &admission->wanted;
     aro_admission_writes_init(admission);
     return admission;
@@ -50,6 +51,7 @@ struct aro_admission *aro_admission_create(const struct aro_admission_config *co
 static bool release_some(struct aro_deferred *object, unsigned *releases, unsigned *removals)
 {
     const struct aro_admission_config *config = &object->admission->config;
+    uint32_t kept = object->state == DEFERRED_ADMITTED ? UINT32_C(1) << object->disk : 0, orphan;
 
     while (object->claims > 0 && *releases > 0 && *removals > 0) {
         struct aro_claim *claim = object->claim[--object->claims];
@@ -58,10 +60,10 @@ static bool release_some(struct aro_deferred *object, unsigned *releases, unsign
         if (claim->owner == object)
             claim->owner = NULL; /* still loose, should others count on it */
         --*releases;
-        if (!aro_claims_release(config->claims, claim, object->state == DEFERRED_ADMITTED) ||
-            !on_disk)
+        orphan = aro_claims_release(config->claims, claim, kept);
+        if (orphan == 0 || !on_disk)
             continue;
-        (void)aro_store_chunk_remove(config->store, &id);
+        aro_admission_remove(object->admission, &id, orphan);
         --*removals;
     }
     return object->claims == 0;
@@ -84,15 +86,16 @@ static void release_turn(struct aro_admission *admission)
 }
 
 /* The disk lost chunks that somebody may count on: who counts on any is not whole, perhaps. */
-static void check_mark(struct aro_admission *admission)
+static void check_mark(struct aro_admission *admission, unsigned disk)
 {
-    uint64_t mark = aro_store_mark(admission->config.store);
+    uint64_t mark = aro_store_mark(aro_admission_store(admission, disk));
 
-    if (mark == admission->mark)
+    if (mark == admission->mark[disk])
         return;
-    admission->mark = mark;
+    admission->mark[disk] = mark;
     for (uint64_t i = admission->stats.objects_now; i-- > 0;)
-        if (admission->object[i]->loose < admission->object[i]->chunks)
+        if (admission->object[i]->disk == disk &&
+            admission->object[i]->loose < admission->object[i]->chunks)
             aro_deferred_lose(admission->object[i]);
 }
 
@@ -126,7 +129,8 @@ bool aro_admission_turn(struct aro_admission *admission)
     if (admission == NULL)
         return false;
     now_ns = aro_now_ns();
-    check_mark(admission);
+    for (unsigned i = 0; i < aro_disks_count(admission->config.disks); i++)
+        check_mark(admission, i);
     more = aro_admission_writes_turn(admission, now_ns);
     wanted_turn(admission, now_ns);
     release_turn(admission);
@@ -134,12 +138,15 @@ bool aro_admission_turn(struct aro_admission *admission)
 }
 
 /* What waits for room that nobody makes any more is told so. */
-static void store_turn(const struct aro_admission_config *config)
+static void disks_turn(const struct aro_admission_config *config)
 {
-    if (aro_store_victim(config->store) != NULL)
-        aro_store_victim_leave(config->store);
     aro_uring_poll(config->ring, REAP_MAX);
-    aro_store_poll(config->store);
+    for (unsigned i = 0; i < aro_disks_count(config->disks); i++) {
+        struct aro_store *store = aro_disks_store(config->disks, i);
+        if (aro_store_victim(store) != NULL)
+            aro_store_victim_leave(store);
+        aro_store_poll(store);
+    }
 }
 
 void aro_admission_destroy(struct aro_admission *admission)
@@ -148,7 +155,7 @@ void aro_admission_destroy(struct aro_admission *admission)
         return;
     do {
         aro_admission_clear(admission);
-        store_turn(&admission->config);
+        disks_turn(&admission->config);
     } while (aro_admission_turn(admission) || admission->stats.objects_now > 0);
     aro_cache_on_leave(admission->config.cache, NULL, NULL);
     aro_ghost_fini(&admission->urls);
@@ -204,7 +211,7 @@ static bool make_room(struct aro_admission *admission, uint64_t chunks)
 
 /* Nothing has left memory since, and the disk has lost nothing that it counts on. */
 static bool is_whole(struct aro_admission *admission, struct aro_claim *const claim[],
-                     uint64_t claims, uint64_t mark)
+                     uint64_t claims, unsigned disk, uint64_t mark)
 {
     uint64_t loose = 0;
 
@@ -214,7 +221,7 @@ static bool is_whole(struct aro_admission *admission, struct aro_claim *const cl
             return false;
         loose += claim[i]->loose;
     }
-    return loose == claims || mark == aro_store_mark(admission->config.store);
+    return loose == claims || mark == aro_store_mark(aro_admission_store(admission, disk));
 }
 
 /* Takes what is loose as its own. True: some of it is another's, or nothing is. */
@@ -234,7 +241,7 @@ static bool own_claims(struct aro_deferred *object)
 }
 
 int aro_admission_defer(struct aro_admission *admission, const struct aro_object *object,
-                        struct aro_claim **claim, uint64_t claims, uint64_t mark)
+                        struct aro_claim **claim, uint64_t claims, unsigned disk, uint64_t mark)
 {
     struct aro_deferred *own = aro_deferred_find(admission, &object->id, ARO_KIND_OBJECT);
 
@@ -242,7 +249,7 @@ int aro_admission_defer(struct aro_admission *admission, const struct aro_object
         aro_deferred_want(own);
         return -EEXIST;
     }
-    if (!is_whole(admission, claim, claims, mark))
+    if (!is_whole(admission, claim, claims, disk, mark))
         return -ESTALE;
     if (!make_room(admission, claims))
         return -ENOSPC;
@@ -253,6 +260,7 @@ int aro_admission_defer(struct aro_admission *admission, const struct aro_object
     own->admission = admission;
     own->claim = claim;
     own->claims = own->chunks = claims;
+    own->disk = disk;
     own->mark = mark;
     aro_deferred_list(admission, own);
     admission->stats.deferred++;
@@ -381,15 +389,15 @@ static void record(struct aro_deferred *object)
             aro_deferred_lose(object);
             return;
         }
-        if (object->claim[i]->loose) { /* eviction has it under way */
+        if (!aro_admission_has(object, object->claim[i])) { /* eviction has it under way */
             object->at = 0;
             return;
         }
     }
     object->op.done = on_recorded;
     object->state = DEFERRED_RECORDS;
-    result = aro_store_object_add(object->admission->config.store, &object->op, &object->object,
-                                  object->mark);
+    result = aro_store_object_add(aro_admission_store(object->admission, object->disk), &object->op,
+                                  &object->object, object->mark);
     if (result == -EAGAIN)
         object->state = DEFERRED_WRITES;
     else if (result != 0)

@@ -20,7 +20,7 @@
 #define ARO_CONTROL_ADMISSION_H
 
 #include "cache/cache.h"
-#include "cache/disk/store.h"
+#include "cache/disk/disks.h"
 #include "control/claims.h"
 
 struct aro_admission;
@@ -55,8 +55,8 @@ struct aro_admission_stats {
 struct aro_admission_config {
     struct aro_cache *cache;
     struct aro_reader *reader; /* offline between calls; pins [:WRITES_MAX] are ours */
-    struct aro_store *store;
-    struct aro_uring *ring; /* the store's */
+    struct aro_disks *disks;
+    struct aro_uring *ring; /* the disks' */
     struct aro_claims *claims;
     uint32_t objects_max; /* up to ARO_DEFERRED_MAX; 0: that */
 };
@@ -78,12 +78,12 @@ bool aro_admission_defers(struct aro_admission *admission, const char *url, uint
                           bool wanted);
 void aro_admission_arrived(struct aro_admission *admission, uint64_t total_bytes);
 /*
- * The object of a put is whole; mark: from before its first chunk. 0: the claims, and the array,
- * are ours now. -EEXIST: it is deferred already, and counts as asked for; -ESTALE: a chunk has left
- * memory since; -ENOSPC, -ENOMEM.
+ * The object of a put is whole; disk: where it is to go, mark: from before its first chunk. 0: the
+ * claims, and the array, are ours now. -EEXIST: it is deferred already, and counts as asked for;
+ * -ESTALE: a chunk has left memory since; -ENOSPC, -ENOMEM.
  */
 int aro_admission_defer(struct aro_admission *admission, const struct aro_object *object,
-                        struct aro_claim **claim, uint64_t claims, uint64_t mark);
+                        struct aro_claim **claim, uint64_t claims, unsigned disk, uint64_t mark);
 /* The chunk of this claim is on disk, whoever wrote it. */
 void aro_admission_stored(struct aro_claim *claim);
 

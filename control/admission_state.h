@@ -26,10 +26,11 @@ struct aro_deferred {
     uint64_t claims, chunks;  /* left; at first */
     uint64_t loose;           /* chunks that have it as owner */
     uint64_t at;              /* WRITES: claims before this were looked at */
-    uint64_t mark;
-    unsigned writing; /* writes for it */
-    int error;        /* WRITES: the first that failed */
-    bool over;        /* RECORDS: result is known */
+    unsigned disk;            /* it goes to */
+    uint64_t mark;            /* of that disk */
+    unsigned writing;         /* writes for it */
+    int error;                /* WRITES: the first that failed */
+    bool over;                /* RECORDS: result is known */
     bool frozen;
     int result;
 };
@@ -40,8 +41,9 @@ struct aro_admission_write {
     struct aro_entry *entry;     /* NULL: free */
     struct aro_claim *claim;     /* one of its own */
     struct aro_deferred *object; /* for whom; NULL: only because it leaves */
+    unsigned disk;               /* it is written to */
     bool leaves;                 /* eviction waits for it */
-    bool started, over;
+    bool started, taken, over;   /* taken: it was not there */
     int result;
     uint64_t since_ns;
 };
@@ -53,7 +55,7 @@ struct aro_admission {
     struct aro_ghost urls;
     uint64_t object_bytes_max, arriving_bytes_max;
     uint64_t arriving_bytes;
-    uint64_t mark;                                 /* of the store, when it was last looked at */
+    uint64_t mark[ARO_DISKS_MAX];                  /* of each, when it was last looked at */
     uint64_t chunks;                               /* of the listed */
     struct aro_deferred *object[ARO_DEFERRED_MAX]; /* [:stats.objects_now], the oldest first */
     struct aro_deferred *by_id[ARO_DEFERRED_MAX], *by_digest[ARO_DEFERRED_MAX];
@@ -80,6 +82,11 @@ void aro_deferred_settle(struct aro_deferred *object, int result);
 /* admission_write.c */
 
 void aro_admission_writes_init(struct aro_admission *admission);
+struct aro_store *aro_admission_store(const struct aro_admission *admission, unsigned disk);
+/* From disks, a bit each. */
+void aro_admission_remove(struct aro_admission *admission, const struct aro_id *id, uint32_t disks);
+/* It is on the object's own disk; what another object has on another disk does not count. */
+bool aro_admission_has(const struct aro_deferred *object, const struct aro_claim *claim);
 bool aro_admission_resident(struct aro_admission *admission, const struct aro_id *id);
 /* A bounded step of all writes; true: some are under way. */
 bool aro_admission_writes_turn(struct aro_admission *admission, uint64_t now_ns);

@@ -36,6 +36,31 @@ static unsigned pin_of(const struct aro_admission *admission,
     return (unsigned)(write - admission->write);
 }
 
+struct aro_store *aro_admission_store(const struct aro_admission *admission, unsigned disk)
+{
+    return aro_disks_store(admission->config.disks, disk);
+}
+
+void aro_admission_remove(struct aro_admission *admission, const struct aro_id *id, uint32_t disks)
+{
+    for (unsigned i = 0; i < aro_disks_count(admission->config.disks); i++)
+        if (disks & UINT32_C(1) << i)
+            (void)aro_store_chunk_remove(aro_admission_store(admission, i), id);
+}
+
+/* Where a loose chunk goes: with its object, or the put that it came by. */
+static unsigned disk_of(const struct aro_admission *admission, const struct aro_claim *claim)
+{
+    int disk;
+
+    if (claim->owner != NULL)
+        return claim->owner->disk;
+    if (claim->fresh != 0)
+        return (unsigned)__builtin_ctz(claim->fresh);
+    disk = aro_disks_choose(admission->config.disks, &claim->id, 1, 0);
+    return disk < 0 ? 0 : (unsigned)disk;
+}
+
 /* entry: pinned by us in the slot of this write. */
 static void begin(struct aro_admission *admission, struct aro_admission_write *write,
                   struct aro_entry *entry, struct aro_deferred *object, uint64_t now_ns)
@@ -47,6 +72,7 @@ static void begin(struct aro_admission *admission, struct aro_admission_write *w
         .leaves = object == NULL,
         .since_ns = now_ns,
     };
+    write->disk = object != NULL ? object->disk : disk_of(admission, write->claim);
     if (object != NULL)
         object->writing++;
 }
@@ -150,6 +176,14 @@ static struct aro_entry *pin_resident(struct aro_admission *admission, const str
     return entry;
 }
 
+bool aro_admission_has(const struct aro_deferred *object, const struct aro_claim *claim)
+{
+    const struct aro_store *store = aro_admission_store(object->admission, object->disk);
+    struct aro_place place;
+
+    return !claim->loose && aro_store_find(store, &claim->id, 0, &place) == 0;
+}
+
 void aro_admission_write_object(struct aro_deferred *object, uint64_t now_ns)
 {
     struct aro_admission *admission = object->admission;
@@ -158,14 +192,17 @@ void aro_admission_write_object(struct aro_deferred *object, uint64_t now_ns)
         struct aro_claim *claim = object->claim[object->at];
         struct aro_admission_write *write;
         struct aro_entry *entry;
-        if (!claim->loose || write_of(admission, claim) != NULL)
+        if (write_of(admission, claim) != NULL || aro_admission_has(object, claim))
             continue;
         write = slot_for(admission, false);
         if (write == NULL)
             return;
         entry = pin_resident(admission, &claim->id, pin_of(admission, write));
         if (entry == NULL) { /* removed by request */
-            lose_chunk(claim);
+            if (claim->loose)
+                lose_chunk(claim);
+            else
+                aro_deferred_lose(object);
             return;
         }
         begin(admission, write, entry, object, now_ns);
@@ -191,11 +228,12 @@ static void start(struct aro_admission *admission, struct aro_admission_write *w
     int result;
 
     write->op.done = on_written;
-    result = aro_store_append(admission->config.store, &write->op, &entry->id, entry->data,
-                              entry->len_bytes);
+    result = aro_store_append(aro_admission_store(admission, write->disk), &write->op, &entry->id,
+                              entry->data, entry->len_bytes);
     if (result == -EAGAIN && now_ns - write->since_ns < ARO_LEAVING_NS_MAX)
         return;
     write->started = true;
+    write->taken = result == 0;
     if (result == 0)
         return;
     write->over = true;
@@ -209,9 +247,11 @@ static void finish(struct aro_admission *admission, struct aro_admission_write *
     struct aro_claim *claim = write->claim;
     struct aro_deferred *owner = claim->owner;
     struct aro_id id = claim->id;
+    uint32_t orphan;
 
     if (write->result == 0) {
-        claim->fresh |= claim->loose;
+        if (claim->loose || write->taken)
+            claim->fresh |= UINT32_C(1) << write->disk;
         admission->stats.evict_writes += write->leaves;
         aro_admission_stored(claim);
         if (owner != NULL && owner->loose == 0) /* all of it is there */
@@ -230,8 +270,9 @@ static void finish(struct aro_admission *admission, struct aro_admission_write *
         aro_cache_leave(config->cache, write->entry);
     aro_cache_unpin(config->reader, pin_of(admission, write));
     write->entry = NULL;
-    if (aro_claims_release(config->claims, claim, false) && write->result == 0)
-        (void)aro_store_chunk_remove(config->store, &id);
+    orphan = aro_claims_release(config->claims, claim, 0);
+    if (orphan != 0 && write->result == 0)
+        aro_admission_remove(admission, &id, orphan);
 }
 
 bool aro_admission_writes_turn(struct aro_admission *admission, uint64_t now_ns)

@@ -3,20 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "cache/disk/check.h"
 #include "control/check_objects.h"
+#include "control/secret.h"
 
 enum { RING_DEPTH = 64, READERS = 1 };
-
-static uint64_t secret(void)
-{
-    uint64_t value = 0;
-
-    (void)!getrandom(&value, sizeof(value), 0); /* nobody chooses the keys here */
-    return value;
-}
 
 static void report(void *arg, const struct aro_walk_item *item, bool quarantined)
 {
@@ -105,18 +97,16 @@ static int check_opened(struct aro_store *store, struct aro_uring *ring, FILE *o
     return stats.problems == 0 ? 0 : ARO_EXIT_DAMAGED;
 }
 
-int aro_check_store_offline(const struct aro_config *config, FILE *out, struct aro_error *error)
+static int check_disk(const struct aro_disk_config *disk, FILE *out, struct aro_error *error)
 {
-    struct aro_store_config opened = {.path = config->store_path,
-                                      .size_bytes = config->store_size_bytes,
-                                      .segment_bytes = config->store_segment_bytes,
+    struct aro_store_config opened = {.path = disk->path,
+                                      .size_bytes = disk->size_bytes,
+                                      .segment_bytes = disk->segment_bytes,
                                       .read_only = true};
     struct aro_store *store;
     struct aro_qsbr qsbr;
     int result;
 
-    if (!config->has_store)
-        return aro_error_set(error, ARO_E_NO_STORE, "the configuration has no store");
     aro_qsbr_init(&qsbr, READERS);
     opened.seed = secret();
     opened.qsbr = &qsbr;
@@ -127,5 +117,26 @@ int aro_check_store_offline(const struct aro_config *config, FILE *out, struct a
     result = store == NULL ? -1 : check_opened(store, opened.ring, out, error);
     aro_store_close(store);
     aro_uring_destroy(opened.ring);
+    return result;
+}
+
+/* All are looked at; the first that cannot be opened, else damage, is the answer. */
+int aro_check_store_offline(const struct aro_config *config, FILE *out, struct aro_error *error)
+{
+    struct aro_error another;
+    int result = 0;
+
+    if (config->disks == 0)
+        return aro_error_set(error, ARO_E_NO_STORE, "the configuration has no store");
+    for (unsigned i = 0; i < config->disks; i++) {
+        int one;
+        if (config->disks > 1)
+            fprintf(out, "store %s at %s\n", config->disk[i].name, config->disk[i].path);
+        one = check_disk(&config->disk[i], out, result < 0 ? &another : error);
+        if (one < 0 && config->disks > 1)
+            fprintf(out, "cannot be opened: %s\n", result < 0 ? another.text : error->text);
+        if (result >= 0 && one != 0)
+            result = one;
+    }
     return result;
 }

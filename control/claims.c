@@ -98,15 +98,14 @@ struct aro_claim *aro_claims_take(struct aro_claims *claims, const struct aro_id
     return claim;
 }
 
-bool aro_claims_release(struct aro_claims *claims, struct aro_claim *claim, bool kept)
+uint32_t aro_claims_release(struct aro_claims *claims, struct aro_claim *claim, uint32_t kept)
 {
     struct aro_claim **at;
-    bool orphan;
+    uint32_t orphan;
 
-    if (kept)
-        claim->fresh = false;
+    claim->fresh &= ~kept;
     if (--claim->users > 0)
-        return false;
+        return 0;
     orphan = claim->fresh;
     for (at = bucket_of(claims, &claim->id); *at != claim; at = &(*at)->next)
         ;

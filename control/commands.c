@@ -10,6 +10,9 @@ static const struct {
     {"cancel", aro_handle_cancel},
     {"chunks", aro_handle_chunks},
     {"config", aro_handle_config},
+    {"disks", aro_handle_disks},
+    {"disks_in", aro_handle_disks_in},
+    {"disks_out", aro_handle_disks_out},
     {"evict", aro_handle_evict},
     {"explain", aro_handle_explain},
     {"flush", aro_handle_flush},
@@ -84,13 +87,13 @@ int aro_call_object(struct aro_node *node, const struct aro_call *call, struct a
 
 int aro_chunk_absent(const struct aro_node *node, const char *text, struct aro_error *error)
 {
-    if (node->store != NULL && !aro_store_is_whole(node->store))
+    if (!aro_disks_are_whole(node->disks))
         return aro_error_set(error, ARO_E_STORE_RECOVERING, "not known yet whether %s is here",
                              text);
     return aro_error_set(error, ARO_E_NOT_HERE, "no chunk %s here", text);
 }
 
-static json_t *ls_json(struct aro_node *node, const struct aro_object *object)
+static json_t *ls_json(struct aro_node *node, const struct aro_object *object, unsigned disk)
 {
     const struct aro_pin *pin =
         aro_pins_find(aro_content_pins(node->content), &object->id, ARO_KIND_OBJECT);
@@ -98,6 +101,10 @@ static json_t *ls_json(struct aro_node *node, const struct aro_object *object)
 
     json_object_set_new(json, "pinned", json_boolean(pin != NULL && pin->complete));
     json_object_set_new(json, "tier", json_string(aro_object_tier(node->content, &object->id)));
+    json_object_set_new(json, "store",
+                        disk < aro_disks_count(node->disks)
+                            ? json_string(aro_disks_name(node->disks, disk))
+                            : json_null());
     return json;
 }
 
@@ -108,15 +115,16 @@ void aro_handle_ls(void *arg, struct aro_call *call)
     uint64_t limit = aro_call_count(call, "limit", ARO_LS_MAX);
     json_t *list = json_array();
     const struct aro_object *object;
+    unsigned disk = 0;
     bool more;
 
     for (uint64_t i = after; i < after + limit; i++) {
-        object = aro_content_object_at(node->content, i);
+        object = aro_content_object_at(node->content, i, &disk);
         if (object == NULL)
             break;
-        json_array_append_new(list, ls_json(node, object));
+        json_array_append_new(list, ls_json(node, object, disk));
     }
-    more = aro_content_object_at(node->content, after + limit) != NULL;
+    more = aro_content_object_at(node->content, after + limit, NULL) != NULL;
     aro_call_reply(call, json_pack("{s:o, s:b}", "objects", list, "more", more));
 }
 
@@ -127,7 +135,7 @@ static bool flush_loses(struct aro_node *node, struct aro_error *error)
 
     aro_cache_stats(node->cache, &cache);
     aro_admission_stats(aro_content_admission(node->content), &admission);
-    if (node->store == NULL && cache.entries_now > cache.kept_now)
+    if (node->disks == NULL && cache.entries_now > cache.kept_now)
         aro_error_set(error, ARO_E_FLUSH_LOSES,
                       "there is no store: %llu chunks would be lost for good",
                       (unsigned long long)(cache.entries_now - cache.kept_now));
@@ -160,7 +168,7 @@ void aro_handle_flush(void *arg, struct aro_call *call)
     aro_call_reply(call, json_pack("{s:I, s:I, s:I, s:I, s:b}", "removed_chunks",
                                    (json_int_t)removed, "kept_chunks", (json_int_t)stats.kept_now,
                                    "pinned_chunks", (json_int_t)stats.pinned_now, "retired_chunks",
-                                   (json_int_t)stats.retired_now, "store", node->store != NULL));
+                                   (json_int_t)stats.retired_now, "store", node->disks != NULL));
 }
 
 /* ---- the daemon itself ---- */

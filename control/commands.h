@@ -28,6 +28,13 @@ void aro_handle_lcores(void *node, struct aro_call *call);
 /* commands_cache.c */
 void aro_handle_cache(void *node, struct aro_call *call);
 
+/* commands_disks.c */
+void aro_handle_disks(void *node, struct aro_call *call);
+void aro_handle_disks_out(void *node, struct aro_call *call);
+void aro_handle_disks_in(void *node, struct aro_call *call);
+/* All disks together, for status. NULL: there are none. */
+json_t *aro_store_brief(struct aro_node *node, const struct aro_store_stats *sum);
+
 /* commands_names.c */
 void aro_handle_resolve(void *node, struct aro_call *call);
 void aro_handle_chunks(void *node, struct aro_call *call);

@@ -67,7 +67,7 @@ static json_t *disk_json(const struct view *view)
     const struct aro_counters *c = &view->counters;
     json_t *json;
 
-    if (view->node->store == NULL)
+    if (view->node->disks == NULL)
         return json_null();
     json = amount(store->chunks_now, store->bytes_chunks_now);
     json_object_update_new(

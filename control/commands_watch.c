@@ -18,8 +18,7 @@ void aro_node_metrics(struct aro_node *node, struct aro_metrics *ret)
 {
     memset(ret, 0, sizeof(*ret));
     aro_cache_stats(node->cache, &ret->cache);
-    if (node->store != NULL)
-        aro_store_stats(node->store, &ret->store);
+    aro_disks_stats(node->disks, &ret->store);
     aro_server_stats(node->server, &ret->control.server);
     aro_observer_http_stats(node->observer, &ret->control.http);
     aro_request_log_stats(node->request_log, &ret->control.request_log);
@@ -108,8 +107,8 @@ void aro_handle_stats(void *arg, struct aro_call *call)
         call,
         json_pack("{s:o, s:o, s:o, s:o?, s:o?, s:o, s:o}", "dataplane", counters_json(&counters),
                   "balance", balance_json(node, &counters), "cache", group_json(&metrics, "cache"),
-                  "store", node->store != NULL ? group_json(&metrics, "store") : NULL, "admission",
-                  node->store != NULL ? group_json(&metrics, "admission") : NULL, "control",
+                  "store", node->disks != NULL ? group_json(&metrics, "store") : NULL, "admission",
+                  node->disks != NULL ? group_json(&metrics, "admission") : NULL, "control",
                   group_json(&metrics, "control"), "origin", group_json(&metrics, "origin")));
 }
 
@@ -231,37 +230,9 @@ static json_t *memory_json(struct aro_node *node, const struct aro_cache_stats *
                      integer(node->eal_memory_bytes), "eal_hugepages", node->eal_huge);
 }
 
-/* What the last start found, or has found so far. */
-static json_t *recovery_json(const struct aro_store_stats *stats)
-{
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "under_way", stats->recovering,
-                     "segments_done", integer(stats->recovered_segments), "segments",
-                     integer(stats->recovery_segments), "chunks", integer(stats->recovered_chunks),
-                     "torn", integer(stats->recovered_torn), "lost", integer(stats->recovered_lost),
-                     "elapsed_us", integer(stats->recovery_us));
-}
-
-static json_t *store_brief(const struct aro_node *node, const struct aro_store_stats *stats)
-{
-    int refused;
-    bool is_threads = aro_uring_is_threads(node->ring, &refused);
-
-    if (node->store == NULL)
-        return NULL;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:s?, s:b, s:s?, s:o}", "name",
-                     node->config.store_name, "path", node->config.store_path, "size_bytes",
-                     integer(stats->size_bytes), "used_bytes", integer(stats->bytes_taken_now),
-                     "chunks", integer(stats->chunks_now), "objects", integer(stats->objects_now),
-                     "writable", stats->writable, "direct", stats->direct, "io",
-                     is_threads ? "threads" : "io_uring", "io_refused",
-                     refused != 0 ? strerror(refused) : NULL, "polled",
-                     node->dataplane_config.poll_disk, "poll_refused", node->poll_refused,
-                     "recovery", recovery_json(stats));
-}
-
 json_t *aro_admission_json(const struct aro_node *node)
 {
-    bool second_hit = node->config.store_admit == ARO_ADMIT_SECOND_HIT;
+    bool second_hit = aro_config_second_hit(&node->config);
     struct aro_admission_stats stats;
 
     aro_admission_stats(aro_content_admission(node->content), &stats);
@@ -284,13 +255,13 @@ void aro_handle_status(void *arg, struct aro_call *call)
         "uptime_us", (json_int_t)((aro_now_ns() - node->started_ns) / 1000), "service_port",
         (int)node->config.service_port, "idle",
         node->config.idle == ARO_IDLE_POLL ? "poll" : "adaptive", "config", node->config_path);
-    json_object_update_new(json,
-                           json_pack("{s:o, s:o?, s:o, s:i, s:o, s:i}", "memory",
-                                     memory_json(node, &metrics.cache), "store",
-                                     store_brief(node, &metrics.store), "ports", port_brief(node),
-                                     "lcores", (int)aro_dataplane_lcores(node->dataplane), "pools",
-                                     pools_json(node), "jobs", (int)metrics.control.jobs_now));
-    if (node->store != NULL)
+    json_object_update_new(
+        json,
+        json_pack("{s:o, s:o?, s:o, s:i, s:o, s:i}", "memory", memory_json(node, &metrics.cache),
+                  "store", aro_store_brief(node, &metrics.store), "ports", port_brief(node),
+                  "lcores", (int)aro_dataplane_lcores(node->dataplane), "pools", pools_json(node),
+                  "jobs", (int)metrics.control.jobs_now));
+    if (node->disks != NULL)
         json_object_set_new(json, "admission", aro_admission_json(node));
     aro_call_reply(call, json);
 }

@@ -2,6 +2,8 @@
 #include "control/config.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache/cache.h"
@@ -23,7 +25,7 @@ static bool is_titled(const char *block)
 /* Kinds of which each block has fields of its own, with defaults of its own. */
 static bool is_repeated(const char *block)
 {
-    return is_block(block, "port") || is_block(block, "origin");
+    return is_block(block, "port") || is_block(block, "store") || is_block(block, "origin");
 }
 
 /* Where the fields of a block are. */
@@ -31,6 +33,8 @@ static const void *base_at(const struct aro_config *config, const char *block, u
 {
     if (is_block(block, "port"))
         return &config->port[block_no];
+    if (is_block(block, "store"))
+        return &config->disk[block_no];
     if (is_block(block, "origin"))
         return &config->origin[block_no];
     return config;
@@ -42,7 +46,7 @@ unsigned aro_config_copies(const struct aro_config *config, const char *block)
         return config->ports;
     if (is_block(block, "origin"))
         return config->origins;
-    return is_block(block, "store") ? config->has_store : 1;
+    return is_block(block, "store") ? config->disks : 1;
 }
 
 const char *aro_config_title(const struct aro_config *config, const char *block, unsigned block_no)
@@ -51,7 +55,7 @@ const char *aro_config_title(const struct aro_config *config, const char *block,
         return config->port[block_no].name;
     if (is_block(block, "origin"))
         return config->origin[block_no].name;
-    return is_block(block, "store") ? config->store_name : "";
+    return is_block(block, "store") ? config->disk[block_no].name : "";
 }
 
 /* ---- from the file ---- */
@@ -136,11 +140,8 @@ static char *title_of(struct aro_config *config, const char *block, unsigned *re
         *ret_max = ARO_ORIGINS_MAX;
         return config->origins < ARO_ORIGINS_MAX ? config->origin[config->origins++].name : NULL;
     }
-    *ret_max = 1;
-    if (config->has_store)
-        return NULL;
-    config->has_store = true;
-    return config->store_name;
+    *ret_max = ARO_DISKS_MAX;
+    return config->disks < ARO_DISKS_MAX ? config->disk[config->disks++].name : NULL;
 }
 
 /* Where a block's fields are to go. NULL with *error. */
@@ -154,9 +155,8 @@ static void *base_of(const struct aro_settings *settings, const struct aro_setti
         return config;
     title = title_of(config, block->name, &max);
     if (title == NULL) {
-        aro_error_set(error, ARO_E_CONFIG_RANGE,
-                      max == 1 ? "%s:%u: more than one %s" : "%s:%u: too many blocks: %s",
-                      settings->path, block->line, block->name);
+        aro_error_set(error, ARO_E_CONFIG_RANGE, "%s:%u: more than %u blocks: %s", settings->path,
+                      block->line, max, block->name);
         return NULL;
     }
     if (strlen(block->title) == 0 || strlen(block->title) > 31) {
@@ -239,6 +239,32 @@ static int check_ports(const char *path, struct aro_config *config, struct aro_e
     return 0;
 }
 
+/* A directory has one name here, whatever slashes, dots and links the file wrote. */
+static const char *same_path(const char *path, char real[PATH_MAX])
+{
+    return realpath(path, real) != NULL ? real : path;
+}
+
+static int check_disks(const char *path, const struct aro_config *config, struct aro_error *error)
+{
+    char real[2][PATH_MAX];
+
+    for (unsigned i = 0; i < config->disks; i++) {
+        const struct aro_disk_config *disk = &config->disk[i];
+        if (disk->segment_bytes > disk->size_bytes)
+            return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                                 "%s: store \"%s\": segment is larger than size", path, disk->name);
+        for (unsigned k = 0; k < i; k++) {
+            const struct aro_disk_config *other = &config->disk[k];
+            if (strcmp(same_path(disk->path, real[0]), same_path(other->path, real[1])) == 0)
+                return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
+                                     "%s: stores \"%s\" and \"%s\" have the same path %s", path,
+                                     other->name, disk->name, disk->path);
+        }
+    }
+    return 0;
+}
+
 static int check_origins(const char *path, struct aro_config *config, struct aro_error *error)
 {
     for (unsigned i = 0; i < config->origins; i++) {
@@ -263,11 +289,7 @@ static int check(const char *path, struct aro_config *config, struct aro_error *
                              "%s: cache.chunks_max = %llu is neither 0 nor within %d..%d", path,
                              (unsigned long long)config->cache_chunks_max, ARO_CACHE_ENTRIES_MIN,
                              ARO_CACHE_ENTRIES_MAX);
-    if (config->has_store && config->store_segment_bytes > config->store_size_bytes)
-        return aro_error_set(error, ARO_E_CONFIG_CONFLICT,
-                             "%s: store \"%s\": segment is larger than size", path,
-                             config->store_name);
-    if (check_origins(path, config, error) != 0)
+    if (check_disks(path, config, error) != 0 || check_origins(path, config, error) != 0)
         return -1;
     if (aro_share_of(&config->cache_pin_max, config->cache_memory_bytes) >
         config->cache_memory_bytes / 100 * PIN_PERCENT_MAX)
@@ -295,6 +317,15 @@ int aro_config_read(const char *path, struct aro_config *ret, struct aro_error *
         result = check(path, ret, error);
     aro_settings_destroy(settings);
     return result;
+}
+
+bool aro_config_second_hit(const struct aro_config *config)
+{
+    bool second_hit = false;
+
+    for (unsigned i = 0; i < config->disks; i++)
+        second_hit |= config->disk[i].admit == ARO_ADMIT_SECOND_HIT;
+    return second_hit;
 }
 
 /* ---- for people and programs ---- */

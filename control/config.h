@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "cache/base/error.h"
+#include "cache/disk/disks.h"
 #include "control/origin/origins.h"
 #include "dataplane/dataplane.h"
 
@@ -50,6 +51,19 @@ struct aro_share {
     uint64_t percent; /* 1..100; 0: bytes */
 };
 
+/* A block "store": one disk. */
+struct aro_disk_config {
+    char name[ARO_DISK_NAME_BYTES];
+    char path[ARO_CONFIG_PATH_BYTES];
+    uint64_t size_bytes;
+    uint64_t segment_bytes;
+    uint64_t chunks_max;
+    uint64_t io;
+    enum aro_choice recycle; /* auto: with an origin */
+    enum aro_choice poll;
+    uint64_t admit; /* one store's word is for all */
+};
+
 /* A list of EAL lcore ids. */
 struct aro_lcore_list {
     unsigned id[ARO_LCORES_MAX];
@@ -66,16 +80,8 @@ struct aro_config {
     char cache_policy[ARO_CONFIG_WORD_BYTES];
     struct aro_share cache_pin_max; /* of cache_memory_bytes */
 
-    bool has_store;
-    char store_name[32];
-    char store_path[ARO_CONFIG_PATH_BYTES];
-    uint64_t store_size_bytes;
-    uint64_t store_segment_bytes;
-    uint64_t store_chunks_max;
-    uint64_t store_io;
-    uint64_t store_admit;
-    enum aro_choice store_recycle; /* auto: with an origin */
-    enum aro_choice store_poll;
+    struct aro_disk_config disk[ARO_DISKS_MAX];
+    unsigned disks;
 
     struct aro_lcore_list lcores;
     uint64_t idle;
@@ -148,6 +154,9 @@ const char *aro_change_name(enum aro_change change);
 /* How many blocks of this kind there are, and the title of one ("" where they have none). */
 unsigned aro_config_copies(const struct aro_config *config, const char *block);
 const char *aro_config_title(const struct aro_config *config, const char *block, unsigned block_no);
+
+/* What is pulled has to be asked for twice. */
+bool aro_config_second_hit(const struct aro_config *config);
 
 /* In bytes. */
 uint64_t aro_share_of(const struct aro_share *share, uint64_t whole_bytes);

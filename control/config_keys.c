@@ -20,6 +20,8 @@
     ROW(block, name, offsetof(struct aro_config, field), __VA_ARGS__)
 #define PORT(name, field, ...)                                                                     \
     ROW("port", name, offsetof(struct aro_port_config, field), __VA_ARGS__)
+#define STORE(name, field, ...)                                                                    \
+    ROW("store", name, offsetof(struct aro_disk_config, field), __VA_ARGS__)
 #define ORIGIN(name, field, ...)                                                                   \
     ROW("origin", name, offsetof(struct aro_origin, field), __VA_ARGS__)
 
@@ -41,22 +43,22 @@ KEY("cache", policy, cache_policy, POLICY, 0, 3, "s3fifo", RESTART,
 KEY("cache", pin_max, cache_pin_max, SHARE, 0, 90, "25%", RESTART,
     "chunk memory that the command pin may keep from eviction, a share or bytes")
 
-KEY("store", path, store_path, TEXT, 1, 255, NULL, RESTART,
-    "directory of the disk tier, made when its parent exists; or a block device, after --make-store")
-KEY("store", size, store_size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
+STORE(path, path, TEXT, 1, 255, NULL, RESTART,
+    "directory of this disk's store, made when its parent exists; or a block device, after --make-store")
+STORE(size, size_bytes, BYTES, 64 * MIB, 1024 * TIB, NULL, RESTART,
     "disk space for all files of the store; never exceeded; of a device that much is used")
-KEY("store", segment, store_segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
+STORE(segment, segment_bytes, BYTES, 16 * MIB, 4 * GIB, "256MiB", RESTART,
     "size of a new segment file; of a device when the store is made")
-KEY("store", recycle, store_recycle, CHOICE, 0, 2, "off", RESTART,
+STORE(recycle, recycle, CHOICE, 0, 2, "off", RESTART,
     "a full store forgets what is oldest and not pinned; off: it refuses; auto: on with an origin")
-KEY("store", admit, store_admit, ADMIT, 0, 1, "always", RESTART,
-    "what is pulled from origins comes onto the disk always, or when it is asked for again (second-hit)")
-KEY("store", chunks_max, store_chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
+STORE(admit, admit, ADMIT, 0, 1, "always", RESTART,
+    "what is pulled from origins comes onto a disk always, or when it is asked for again (second-hit), for all stores")
+STORE(chunks_max, chunks_max, COUNT, 0, UINT32_MAX, "0", RESTART,
     "chunks on disk at most; 0: one per 32 KiB of size")
-KEY("store", poll, store_poll, CHOICE, 0, 2, "off", RESTART,
+STORE(poll, poll, CHOICE, 0, 2, "off", RESTART,
     "lcores poll a disk that has queues for it instead of being interrupted; auto: where it has, on: and warns where not")
-KEY("store", io, store_io, STORE_IO, 0, 1, "auto", RESTART,
-    "auto: io_uring, and threads where the kernel refuses it; threads: always those")
+STORE(io, io, STORE_IO, 0, 1, "auto", RESTART,
+    "auto: io_uring, and threads where the kernel refuses it; threads: always those, for all stores")
 
 PORT(device, device, TEXT, 1, 255, NULL, RESTART,
     "PCI address or DPDK device string, for example net_tap0,iface=aro0")
@@ -108,7 +110,7 @@ KEY("dataplane", jobs, jobs, COUNT, 64, 65536, "1024", RESTART,
 KEY("dataplane", pending, pending, COUNT, 64, 65536, "1024", RESTART,
     "requests per lcore that wait for a disk read")
 KEY("dataplane", reads, reads, POWER_OF_2, 8, 1024, "64", RESTART,
-    "disk reads in flight per lcore")
+    "disk reads in flight per lcore and disk")
 KEY("dataplane", pending_deadline, pending_deadline_us, DURATION, 1000, 60000000, "2s", RESTART,
     "longest wait of a request for its read")
 

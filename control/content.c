@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cache/base/sha256.h"
-#include "cache/disk/reader.h"
 
 enum { DISK_DEPTH = 32, REAP_BURST = 16 };
 
@@ -22,7 +21,7 @@ struct aro_content {
     struct aro_admission *admission;
     struct aro_hasher *hasher;
     struct aro_reader *reader; /* offline between calls */
-    struct aro_disk_reader *disk;
+    struct aro_disk_readers *disk;
     struct aro_sha256 *sha;
     struct queue starting; /* to be looked up and read */
     struct queue checking; /* bytes are there, digest is not known yet */
@@ -63,11 +62,11 @@ static int admission_create(struct aro_content *content)
     const struct aro_content_config *config = &content->config;
     struct aro_admission_config admission = {.cache = config->cache,
                                              .reader = content->reader,
-                                             .store = config->store,
+                                             .disks = config->disks,
                                              .ring = config->ring,
                                              .claims = content->claims};
 
-    if (!config->second_hit || config->store == NULL)
+    if (!config->second_hit || config->disks == NULL)
         return 0;
     content->admission = aro_admission_create(&admission, config->seed);
     return content->admission != NULL ? 0 : -1;
@@ -76,7 +75,7 @@ static int admission_create(struct aro_content *content)
 struct aro_content *aro_content_create(const struct aro_content_config *config)
 {
     struct aro_content *content = calloc(1, sizeof(*content));
-    struct aro_disk_reader_config disk = {.store = config->store, .depth = DISK_DEPTH};
+    struct aro_disk_readers_config disk = {.disks = config->disks, .depth = DISK_DEPTH};
 
     if (content == NULL)
         return NULL;
@@ -89,11 +88,11 @@ struct aro_content *aro_content_create(const struct aro_content_config *config)
     content->hasher = aro_hasher_create(config->ring);
     content->reader = aro_cache_reader_create(config->cache);
     content->sha = aro_sha256_create();
-    if (config->store != NULL)
-        content->disk = aro_disk_reader_create(&disk);
+    if (config->disks != NULL)
+        content->disk = aro_disk_readers_create(&disk);
     if (content->claims == NULL || content->pins == NULL || content->hasher == NULL ||
         content->reader == NULL || content->sha == NULL ||
-        (config->store != NULL && content->disk == NULL) || admission_create(content) != 0) {
+        (config->disks != NULL && content->disk == NULL) || admission_create(content) != 0) {
         int error = errno;
         aro_content_destroy(content);
         errno = error;
@@ -107,8 +106,7 @@ void aro_content_destroy(struct aro_content *content)
     if (content == NULL)
         return;
     aro_admission_destroy(content->admission);
-    if (content->disk != NULL)
-        aro_disk_reader_destroy(content->disk);
+    aro_disk_readers_destroy(content->disk);
     aro_sha256_destroy(content->sha);
     aro_hasher_destroy(content->hasher);
     aro_pins_destroy(content->pins);
@@ -122,9 +120,9 @@ struct aro_cache *aro_content_cache(const struct aro_content *content)
     return content->config.cache;
 }
 
-struct aro_store *aro_content_store(const struct aro_content *content)
+struct aro_disks *aro_content_disks(const struct aro_content *content)
 {
-    return content->config.store;
+    return content->config.disks;
 }
 
 struct aro_uring *aro_content_ring(const struct aro_content *content)
@@ -168,41 +166,51 @@ static struct aro_object *memory_find(const struct aro_content *content, const s
 int aro_content_object_find(const struct aro_content *content, const struct aro_id *id,
                             enum aro_kind kind, struct aro_object *ret)
 {
+    const struct aro_disks *disks = content->config.disks;
     const struct aro_object *object;
+    int disk;
 
-    if (content->config.store == NULL)
+    if (disks == NULL) {
         object = memory_find(content, id, kind);
-    else if ((kind == ARO_KIND_DIGEST ? aro_store_digest_find(content->config.store, id, ret)
-                                      : aro_store_object_find(content->config.store, id, ret)) == 0)
-        return 0;
-    else
+    } else {
+        disk = kind == ARO_KIND_DIGEST ? aro_disks_digest_find(disks, id, ret)
+                                       : aro_disks_object_find(disks, id, ret);
+        if (disk >= 0)
+            return 0;
         object = aro_admission_find(content->admission, id, kind);
+    }
     if (object == NULL)
         return -ENOENT;
     *ret = *object;
     return 0;
 }
 
-const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i)
+const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i,
+                                               unsigned *ret_disk)
 {
-    struct aro_store_stats store;
+    const struct aro_disks *disks = content->config.disks;
     const struct aro_object *object;
+    struct aro_store_stats stats;
+    unsigned disk;
 
-    if (content->config.store == NULL)
+    if (disks == NULL)
         return i < content->memory_objects ? &content->memory_object[i] : NULL;
-    object = aro_store_object_at(content->config.store, i);
+    if (ret_disk == NULL)
+        ret_disk = &disk;
+    object = aro_disks_object_at(disks, i, ret_disk);
     if (object != NULL || content->admission == NULL)
         return object;
-    aro_store_stats(content->config.store, &store);
-    return aro_admission_at(content->admission, i - store.objects_now);
+    aro_disks_stats(disks, &stats);
+    *ret_disk = ARO_DISKS_MAX;
+    return aro_admission_at(content->admission, i - stats.objects_now);
 }
 
 bool aro_content_object_on_disk(const struct aro_content *content, const struct aro_id *id)
 {
     struct aro_object object;
 
-    return content->config.store != NULL &&
-           aro_store_object_find(content->config.store, id, &object) == 0;
+    return content->config.disks != NULL &&
+           aro_disks_object_find(content->config.disks, id, &object) >= 0;
 }
 
 int aro_content_memory_add(struct aro_content *content, const struct aro_object *object)
@@ -251,13 +259,14 @@ static struct aro_entry *resident(struct aro_content *content, const struct aro_
 
 void aro_content_where(struct aro_content *content, const struct aro_id *id, struct aro_where *ret)
 {
+    struct aro_disk_cursor first = {0};
     const struct aro_entry *entry;
     struct aro_place place;
 
     *ret = (struct aro_where){0};
     aro_cache_online(content->reader);
-    if (content->config.store != NULL &&
-        aro_store_find(content->config.store, id, 0, &place) == 0) {
+    if (content->config.disks != NULL &&
+        aro_disks_find(content->config.disks, id, &first, &place) == 0) {
         ret->on_disk = true;
         ret->len_bytes = place.len_bytes;
     }
@@ -279,12 +288,27 @@ bool aro_content_in_memory(struct aro_content *content, const struct aro_id *id)
     return found;
 }
 
-bool aro_content_chunk_remove(struct aro_content *content, const struct aro_id *id)
+static bool is_on_another(const struct aro_disks *disks, const struct aro_id *id, uint32_t not_on)
 {
-    bool gone = aro_cache_remove(content->config.cache, id) == 0;
+    struct aro_disk_cursor at = {0};
+    struct aro_place place;
 
-    if (content->config.store != NULL)
-        gone |= aro_store_chunk_remove(content->config.store, id) == 0;
+    while (disks != NULL && aro_disks_find(disks, id, &at, &place) == 0)
+        if ((not_on & UINT32_C(1) << place.disk) == 0)
+            return true;
+    return false;
+}
+
+bool aro_content_chunk_remove(struct aro_content *content, const struct aro_id *id, uint32_t disks)
+{
+    const struct aro_disks *all = content->config.disks;
+    bool gone = false;
+
+    for (unsigned i = 0; i < aro_disks_count(all); i++)
+        if (disks & UINT32_C(1) << i)
+            gone |= aro_store_chunk_remove(aro_disks_store(all, i), id) == 0;
+    if (!is_on_another(all, id, disks))
+        gone |= aro_cache_remove(content->config.cache, id) == 0;
     return gone;
 }
 
@@ -326,18 +350,20 @@ static bool try_memory(struct aro_content *content, struct aro_fetch *fetch)
 /* 0: on its way; -EAGAIN: the disk ring is full; -ENOENT: no further place. */
 static int try_disk(struct aro_content *content, struct aro_fetch *fetch)
 {
+    struct aro_disk_cursor next;
     int result;
 
     if (content->disk == NULL)
         return -ENOENT;
     aro_cache_online(content->reader);
     do {
-        result = aro_store_find(content->config.store, &fetch->id, fetch->nth, &fetch->place);
+        next = fetch->at;
+        result = aro_disks_find(content->config.disks, &fetch->id, &next, &fetch->place);
         if (result == 0)
-            result = aro_disk_read(content->disk, &fetch->place, fetch->buffer,
-                                   (uint64_t)(uintptr_t)fetch);
+            result = aro_disk_readers_read(content->disk, &fetch->place, fetch->buffer,
+                                           (uint64_t)(uintptr_t)fetch);
         if (result != -EAGAIN)
-            fetch->nth++;
+            fetch->at = next;
     } while (result == -ESTALE);
     aro_cache_offline(content->reader);
     return result;
@@ -355,8 +381,8 @@ static bool start(struct aro_content *content, struct aro_fetch *fetch)
     if (result == -EAGAIN)
         return false;
     /* a sound copy in memory must not hide that the one on disk is damaged */
-    if (fetch->mismatched)
-        end(content, fetch, -EBADMSG);
+    if (fetch->fault != 0)
+        end(content, fetch, fetch->fault);
     else if (!try_memory(content, fetch))
         end(content, fetch, -ENOENT);
     return true;
@@ -364,8 +390,9 @@ static bool start(struct aro_content *content, struct aro_fetch *fetch)
 
 void aro_content_fetch(struct aro_content *content, struct aro_fetch *fetch)
 {
-    fetch->nth = 0;
-    fetch->memory_tried = fetch->mismatched = false;
+    fetch->at = (struct aro_disk_cursor){0};
+    fetch->memory_tried = false;
+    fetch->fault = 0;
     content->fetching++;
     queue_push(&content->starting, fetch);
 }
@@ -391,6 +418,14 @@ static void start_all(struct aro_content *content)
     }
 }
 
+/* This place did not have it; the first fault is told if no other has. */
+static void try_next(struct aro_content *content, struct aro_fetch *fetch, int fault)
+{
+    if (fetch->fault == 0)
+        fetch->fault = fault;
+    queue_push(&content->starting, fetch);
+}
+
 static void reap(struct aro_content *content)
 {
     struct aro_disk_done done[REAP_BURST];
@@ -398,14 +433,14 @@ static void reap(struct aro_content *content)
 
     if (content->disk == NULL)
         return;
-    aro_disk_submit(content->disk);
-    n = aro_disk_reap_burst(content->disk, done, REAP_BURST);
+    aro_disk_readers_submit(content->disk);
+    n = aro_disk_readers_reap_burst(content->disk, done, REAP_BURST);
     for (unsigned i = 0; i < n; i++) {
         struct aro_fetch *fetch = (struct aro_fetch *)(uintptr_t)done[i].cookie;
         if (done[i].result == 0)
             check(content, fetch, fetch->place.len_bytes, true);
         else
-            end(content, fetch, done[i].result);
+            try_next(content, fetch, done[i].result);
     }
 }
 
@@ -418,10 +453,9 @@ static void decide(struct aro_content *content, struct aro_fetch *fetch)
         end(content, fetch, 0);
         return;
     }
-    fetch->mismatched = true;
     if (fetch->from_disk)
-        aro_store_quarantine(content->config.store, &fetch->id, &fetch->place);
-    queue_push(&content->starting, fetch); /* the next place, if there is one */
+        aro_disks_quarantine(content->config.disks, &fetch->id, &fetch->place);
+    try_next(content, fetch, -EBADMSG);
 }
 
 static void hash_some(struct aro_content *content)
@@ -458,4 +492,10 @@ bool aro_content_poll(struct aro_content *content)
         fetch->done(fetch, fetch->result);
     }
     return admits || content->fetching > 0;
+}
+
+void aro_content_disk_stats(const struct aro_content *content, unsigned disk,
+                            struct aro_disk_reader_stats *ret)
+{
+    aro_disk_readers_stats(content->disk, disk, ret);
 }

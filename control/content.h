@@ -3,8 +3,8 @@
  * What the control thread does with content: objects by name, chunks by id, from memory or disk.
  * The ground on which put, verify, evict and stat stand (control/put.h, control/check.h, ...).
  *
- * Objects live in the store, and those that it may get later in the admission
- * (control/admission.h); without a store, in a bounded list in memory.
+ * Objects live on the disks, and those that may come there later in the admission
+ * (control/admission.h); without a disk, in a bounded list in memory.
  *
  * Fetching a chunk is asynchronous: copied out of memory, or read from disk on a ring of the
  * control thread's own, then checked against its SHA-256 in steps. Callbacks come from
@@ -14,7 +14,7 @@
 #define ARO_CONTROL_CONTENT_H
 
 #include "cache/cache.h"
-#include "cache/disk/store.h"
+#include "cache/disk/readers.h"
 #include "control/admission.h"
 #include "control/claims.h"
 #include "control/hasher.h"
@@ -30,7 +30,7 @@ enum {
 
 struct aro_content_config {
     struct aro_cache *cache;
-    struct aro_store *store; /* NULL: memory only */
+    struct aro_disks *disks; /* NULL: memory only */
     struct aro_uring *ring;  /* the control thread's */
     uint64_t pin_bytes_max;  /* control/pins.h; 0: nothing can be pinned */
     bool second_hit;         /* with a store: control/admission.h */
@@ -42,7 +42,7 @@ struct aro_content *aro_content_create(const struct aro_content_config *config);
 void aro_content_destroy(struct aro_content *content);
 
 struct aro_cache *aro_content_cache(const struct aro_content *content);
-struct aro_store *aro_content_store(const struct aro_content *content); /* NULL: memory only */
+struct aro_disks *aro_content_disks(const struct aro_content *content); /* NULL: memory only */
 struct aro_uring *aro_content_ring(const struct aro_content *content);
 struct aro_claims *aro_content_claims(const struct aro_content *content);
 struct aro_pins *aro_content_pins(const struct aro_content *content);
@@ -55,9 +55,13 @@ struct aro_hasher *aro_content_hasher(const struct aro_content *content);
 /* By object id or by digest. 0 or -ENOENT. */
 int aro_content_object_find(const struct aro_content *content, const struct aro_id *id,
                             enum aro_kind kind, struct aro_object *ret);
-/* Number i in insertion order, the deferred ones last; NULL past the end. Valid until the next
- * change. */
-const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i);
+/*
+ * Number i: disk by disk, each in insertion order, then the deferred ones; NULL past the end. Valid
+ * until the next change. *ret_disk: its disk's number, ARO_DISKS_MAX while it is deferred, as it
+ * was without disks. May be NULL.
+ */
+const struct aro_object *aro_content_object_at(const struct aro_content *content, uint64_t i,
+                                               unsigned *ret_disk);
 /* Whether it is durable. */
 bool aro_content_object_on_disk(const struct aro_content *content, const struct aro_id *id);
 /* Memory only: adds or replaces. 0 or -ENOSPC. */
@@ -76,8 +80,11 @@ void aro_content_where(struct aro_content *content, const struct aro_id *id, str
 
 bool aro_content_in_memory(struct aro_content *content, const struct aro_id *id);
 
-/* Forgets a chunk in memory and on disk. True when it was anywhere. */
-bool aro_content_chunk_remove(struct aro_content *content, const struct aro_id *id);
+/*
+ * Forgets a chunk on these disks, a bit each, and in memory unless another disk has it. True when
+ * it was anywhere.
+ */
+bool aro_content_chunk_remove(struct aro_content *content, const struct aro_id *id, uint32_t disks);
 
 /* ---- fetching ---- */
 
@@ -90,19 +97,23 @@ struct aro_fetch {
     bool from_disk;     /* result */
     /* content.c's */
     struct aro_fetch *next;
+    struct aro_disk_cursor at; /* behind the places tried */
     struct aro_place place;
-    unsigned nth; /* places tried */
-    bool memory_tried, mismatched;
+    bool memory_tried;
+    int fault; /* of a place: -EBADMSG or the disk's error; 0: none */
     int result;
     uint32_t hashed_bytes;
 };
 
 /*
  * Starts; done comes later with 0, -ENOENT (nowhere), -EBADMSG (bytes are here, but damaged) or
- * -errno of the disk. id, buffer, disk_first and done are set by the caller.
+ * -errno of the disk (and no other has it). id, buffer, disk_first and done are set by the caller.
  */
 void aro_content_fetch(struct aro_content *content, struct aro_fetch *fetch);
 unsigned aro_content_fetching(const struct aro_content *content);
+/* What was read from a disk for it. */
+void aro_content_disk_stats(const struct aro_content *content, unsigned disk,
+                            struct aro_disk_reader_stats *ret);
 
 /* A turn: reaps, hashes a bounded amount, calls back. Returns true while fetches are under way. */
 bool aro_content_poll(struct aro_content *content);

@@ -2,11 +2,13 @@
 /*
  * The command evict: an object and the chunks that nobody else uses.
  *
- *   1. claim every chunk of the object, as fresh: nobody's unless somebody speaks up
- *   2. walk every other object and let its chunks go (a put that ends meanwhile speaks up by
- *      itself, control/claims.h)
- *   3. forget the object, durably
+ *   1. claim every chunk of the object, as fresh: nobody's, on any disk, unless somebody speaks up
+ *   2. walk every other object and let its chunks go on its disk (a put that ends meanwhile speaks
+ * up by itself, control/claims.h)
+ *   3. forget the object, durably, on every disk that has it
  *   4. give the claims back: what is still fresh and unused leaves memory and disk
+ *
+ * Of a disk that is away nothing goes: neither its objects nor what they use can be known.
  *
  * A single chunk goes the same way without 3; force leaves out 2. Cost: all manifests of all
  * objects are read once.
@@ -30,9 +32,13 @@ struct evict_job {
     struct aro_id id; /* of the object or chunk */
     struct aro_descent *walk;
     uint64_t other; /* object that is walked in PHASE_SPARE */
+    unsigned other_disk;
+    uint32_t everywhere; /* a bit per disk */
+    uint32_t away;       /* disks that were, at some time: who uses what is on them is not known */
     struct aro_claim **claim;
     uint64_t claims, claims_room;
     struct aro_store_op op;
+    bool forgotten; /* on one disk at least */
     uint64_t removed_chunks, kept_chunks;
     struct aro_error error; /* id NONE: none */
 };
@@ -72,7 +78,7 @@ static void claim(struct evict_job *own, const struct aro_id *id)
         fail(own, ARO_E_OBJECT_TOO_LARGE, "more chunks than puts and evicts may have under way");
         return;
     }
-    one->fresh = true;
+    one->fresh = own->everywhere;
     own->claim[own->claims++] = one;
 }
 
@@ -82,7 +88,7 @@ static void spare(struct evict_job *own, const struct aro_id *id)
     struct aro_claim *one = aro_claims_find(claims_of(own), id);
 
     if (one != NULL)
-        one->fresh = false;
+        one->fresh &= ~(UINT32_C(1) << own->other_disk);
 }
 
 /* Walks on. True: this walk is over. A manifest that is damaged ends it: what is below it cannot be
@@ -140,7 +146,7 @@ static int spare_turn(struct evict_job *own)
     int wish_ms = ARO_CHORE_NOW;
 
     if (own->walk == NULL) {
-        other = aro_content_object_at(own->node->content, own->other);
+        other = aro_content_object_at(own->node->content, own->other, &own->other_disk);
         if (other == NULL)
             own->phase = PHASE_FORGET;
         else if ((own->is_object && aro_id_equal(&other->id, &own->id)) ||
@@ -161,7 +167,27 @@ static void on_forgotten(struct aro_store_op *op, int result)
 
     if (result != 0)
         fail(own, ARO_E_STORE_FAILED, strerror(-result));
-    own->phase = PHASE_REMOVE;
+    own->phase = result != 0 ? PHASE_REMOVE : PHASE_FORGET; /* another disk may have it, too */
+    own->forgotten = true;
+}
+
+/* 0: under way, or over (own->phase); or -errno. */
+static int forget_object(struct evict_job *own)
+{
+    struct aro_disks *disks = own->node->disks;
+    struct aro_object object;
+    int disk, result;
+
+    if (disks == NULL)
+        return aro_content_memory_remove(own->node->content, &own->id);
+    disk = aro_disks_object_find(disks, &own->id, &object);
+    if (disk < 0)
+        return own->forgotten ? 0 : disk;
+    own->op.done = on_forgotten;
+    result = aro_store_object_remove(aro_disks_store(disks, (unsigned)disk), &own->op, &own->id);
+    if (result == 0 || result == -EAGAIN)
+        own->phase = result == 0 ? PHASE_FORGETTING : PHASE_FORGET;
+    return result == -EAGAIN ? 0 : result;
 }
 
 static void forget(struct evict_job *own)
@@ -170,24 +196,17 @@ static void forget(struct evict_job *own)
 
     own->phase = PHASE_REMOVE;
     if (!own->is_object) {
-        if (!own->claim[0]->fresh || own->claim[0]->users > 1)
+        if (own->claim[0]->fresh != own->everywhere || own->claim[0]->users > 1)
             fail(own, ARO_E_CHUNK_IN_USE, "the chunk is in use");
         return;
     }
     result = aro_admission_forget(admission_of(own), &own->id);
-    if (result == -EAGAIN) {
+    if (result == -EAGAIN)
         own->phase = PHASE_FORGET;
-    } else if (result == 0) {
+    if (result == 0 || result == -EAGAIN)
         return;
-    } else if (own->node->store == NULL) {
-        result = aro_content_memory_remove(own->node->content, &own->id);
-    } else {
-        own->op.done = on_forgotten;
-        result = aro_store_object_remove(own->node->store, &own->op, &own->id);
-        if (result == 0 || result == -EAGAIN)
-            own->phase = result == 0 ? PHASE_FORGETTING : PHASE_FORGET;
-    }
-    if (result != 0 && result != -EAGAIN)
+    result = forget_object(own);
+    if (result != 0)
         fail(own, result == -ENOENT ? ARO_E_NOT_HERE : ARO_E_STORE_FAILED, strerror(-result));
 }
 
@@ -206,8 +225,9 @@ static bool remove_some(struct evict_job *own)
     for (int i = 0; i < REMOVALS_PER_TURN && own->claims > 0; i++) {
         struct aro_claim *one = own->claim[--own->claims];
         struct aro_id id = one->id;
-        bool orphan = aro_claims_release(claims_of(own), one, own->error.id != ARO_E_NONE);
-        if (orphan && aro_content_chunk_remove(own->node->content, &id))
+        uint32_t kept = own->error.id != ARO_E_NONE ? own->everywhere : 0;
+        uint32_t orphan = aro_claims_release(claims_of(own), one, kept) & ~own->away;
+        if (orphan != 0 && aro_content_chunk_remove(own->node->content, &id, orphan))
             own->removed_chunks++;
         else
             own->kept_chunks++;
@@ -237,6 +257,7 @@ static int turn(struct aro_job *job, uint64_t now_ns)
     struct evict_job *own = (struct evict_job *)(void *)job;
 
     (void)now_ns;
+    own->away |= aro_disks_away(own->node->disks);
     if (own->error.id != ARO_E_NONE && own->phase < PHASE_FORGETTING) {
         if (own->walk != NULL && aro_descent_waits(own->walk))
             return 1;
@@ -266,7 +287,7 @@ static void cancel(struct aro_job *job)
 {
     struct evict_job *own = (struct evict_job *)(void *)job;
 
-    if (own->phase < PHASE_FORGETTING)
+    if (own->phase < PHASE_FORGETTING && !own->forgotten)
         fail(own, ARO_E_JOB_CANCELLED, "the evict was cancelled");
 }
 
@@ -309,6 +330,8 @@ void aro_handle_evict(void *arg, struct aro_call *call)
     if (own != NULL) {
         own->job = (struct aro_job){.turn = turn, .cancel = cancel};
         own->node = arg;
+        own->everywhere =
+            own->node->disks == NULL ? 1 : (UINT32_C(1) << aro_disks_count(own->node->disks)) - 1;
         own->force = aro_call_flag(call, "force");
         if (find_target(own, call, &error) == 0 &&
             aro_job_start(own->node->jobs, &own->job, call, &error) == 0)

@@ -143,7 +143,7 @@ static bool next_object(struct verify_job *own)
 
     if (!own->only_one) {
         do {
-            object = aro_content_object_at(own->node->content, own->next_object++);
+            object = aro_content_object_at(own->node->content, own->next_object++, NULL);
             if (object == NULL)
                 return false;
         } while (is_deferred(own, object));
@@ -240,7 +240,7 @@ static uint64_t total_bytes(const struct verify_job *own)
 
     if (own->only_one)
         return own->object.total_bytes;
-    for (uint64_t i = 0; (object = aro_content_object_at(own->node->content, i)) != NULL; i++)
+    for (uint64_t i = 0; (object = aro_content_object_at(own->node->content, i, NULL)) != NULL; i++)
         total += is_deferred(own, object) ? 0 : object->total_bytes;
     return total;
 }

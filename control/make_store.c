@@ -64,20 +64,27 @@ static int probe_device(int fd, bool wipe, char ret_name[64])
     return result;
 }
 
+static const struct aro_disk_config *disk_at(const struct aro_config *config, const char *path)
+{
+    for (unsigned i = 0; i < config->disks; i++)
+        if (strcmp(config->disk[i].path, path) == 0)
+            return &config->disk[i];
+    return NULL;
+}
+
 int aro_make_store_offline(const struct aro_config *config, const char *path, bool overwrite,
                            FILE *out, struct aro_error *error)
 {
-    struct aro_device_make make = {.path = path,
-                                   .size_bytes = config->store_size_bytes,
-                                   .segment_bytes = config->store_segment_bytes,
-                                   .overwrite = overwrite,
-                                   .probe = probe_device};
+    const struct aro_disk_config *disk = disk_at(config, path);
+    struct aro_device_make make = {.path = path, .overwrite = overwrite, .probe = probe_device};
     char size[ARO_UNITS_TEXT], segment[ARO_UNITS_TEXT];
     struct aro_geometry geometry;
 
-    if (!config->has_store || strcmp(config->store_path, path) != 0)
+    if (disk == NULL)
         return aro_error_set(error, ARO_E_STORE_ELSEWHERE,
                              "the configuration has no store with path = \"%s\"", path);
+    make.size_bytes = disk->size_bytes;
+    make.segment_bytes = disk->segment_bytes;
     if (aro_device_make(&make, &geometry, error) != 0)
         return -1;
     fprintf(out, "%s: an empty store of %s, %u segments of %s\n", path,

@@ -7,7 +7,7 @@
 #define ARO_CONTROL_NODE_H
 
 #include "cache/cache.h"
-#include "cache/disk/store.h"
+#include "cache/disk/disks.h"
 #include "control/api/notify.h"
 #include "control/config.h"
 #include "control/content.h"
@@ -46,10 +46,11 @@ struct aro_node {
     uint64_t region_present_bytes; /* [:so much] of it has its pages, once the store is whole */
     struct aro_uring *ring;
     struct aro_cache *cache;
-    struct aro_store *store;       /* NULL: memory only */
-    struct aro_content *content;   /* objects, puts, reads by control */
-    struct aro_recycler *recycler; /* NULL: memory only */
-    const char *poll_refused;      /* why the disk is not polled, though asked for; NULL: none */
+    struct aro_disks *disks;           /* NULL: memory only */
+    struct aro_disk_watch *disk_watch; /* [:disks] */
+    struct aro_content *content;       /* objects, puts, reads by control */
+    struct aro_recycler *recycler[ARO_DISKS_MAX];
+    const char *poll_refused[ARO_DISKS_MAX]; /* why it is not polled, though asked for; or NULL */
     struct aro_dataplane_config dataplane_config;
     struct aro_dataplane *dataplane;
     struct aro_rpc *rpc;

@@ -8,16 +8,17 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "control/disks.h"
 #include "control/eal.h"
 #include "control/polling.h"
 #include "control/profile.h"
 #include "control/region_pages.h"
+#include "control/secret.h"
 #include "control/watch/observe.h"
 #include "control/watch/request_log.h"
 
@@ -27,7 +28,6 @@ enum {
     MAINTAIN_MAX = 256, /* entries per turn */
     STOP_JOBS_NS_MAX = 2000000000,
     NOTIFY_WAIT_MS = 1000, /* at start and end only */
-    STORE_WAIT_MS = 100,   /* its index waits for the disk, which wakes us */
 };
 
 #define NODE_OF(member, pointer)                                                                   \
@@ -36,15 +36,6 @@ enum {
 static int fail_resource(struct aro_error *error, const char *what)
 {
     return aro_error_set(error, ARO_E_CONTROL_RESOURCES, "%s: %s", what, strerror(errno));
-}
-
-static uint64_t secret(void)
-{
-    uint64_t value;
-
-    if (getrandom(&value, sizeof(value), 0) != sizeof(value))
-        abort(); /* cannot happen once the kernel is up: at most 256 bytes are never short */
-    return value;
 }
 
 /* ---- runtime directory: one daemon each ---- */
@@ -173,8 +164,9 @@ static void refusal_log(struct aro_node *node)
 
 static int ring_start(struct aro_node *node, struct aro_error *error)
 {
-    if (node->config.store_io == ARO_STORE_IO_THREADS)
-        aro_uring_choose_threads();
+    for (unsigned i = 0; i < node->config.disks; i++)
+        if (node->config.disk[i].io == ARO_STORE_IO_THREADS)
+            aro_uring_choose_threads();
     node->ring = aro_uring_create(RING_DEPTH);
     if (node->ring == NULL)
         return fail_resource(error, "io_uring");
@@ -189,7 +181,7 @@ static void ring_stop(struct aro_node *node)
     aro_uring_destroy(node->ring);
 }
 
-/* ---- cache, store, content ---- */
+/* ---- cache, content ---- */
 
 static void fill_dataplane_config(struct aro_node *node)
 {
@@ -235,59 +227,25 @@ static void cache_stop(struct aro_node *node)
     aro_cache_destroy(node->cache);
 }
 
-/* What an origin has can be had again; what an operator put only he has. */
-static bool recycles(const struct aro_config *config)
-{
-    if (config->store_recycle == ARO_CHOICE_AUTO)
-        return config->origins > 0;
-    return config->store_recycle == ARO_CHOICE_ON;
-}
-
-static int store_start(struct aro_node *node, struct aro_error *error)
-{
-    struct aro_store_config config = {
-        .path = node->config.store_path,
-        .size_bytes = node->config.store_size_bytes,
-        .segment_bytes = node->config.store_segment_bytes,
-        .chunks_max = node->config.store_chunks_max,
-        .judge = recycles(&node->config) ? aro_recycler_judge : NULL,
-        .seed = secret(),
-        .ring = node->ring,
-        .qsbr = aro_cache_qsbr(node->cache),
-    };
-
-    if (!node->config.has_store)
-        return 0;
-    node->store = aro_store_start(&config, error);
-    return node->store != NULL ? 0 : -1;
-}
-
-static void store_stop(struct aro_node *node)
-{
-    aro_store_close(node->store);
-}
-
 static int content_start(struct aro_node *node, struct aro_error *error)
 {
     struct aro_content_config config = {
         .cache = node->cache,
-        .store = node->store,
+        .disks = node->disks,
         .ring = node->ring,
         .pin_bytes_max = aro_share_of(&node->config.cache_pin_max, node->config.cache_memory_bytes),
-        .second_hit = node->config.store_admit == ARO_ADMIT_SECOND_HIT,
+        .second_hit = aro_config_second_hit(&node->config),
         .seed = secret()};
 
     node->content = aro_content_create(&config);
-    if (node->content != NULL && node->store != NULL)
-        node->recycler = aro_recycler_create(node->content, &node->log);
-    return node->content != NULL && (node->store == NULL || node->recycler != NULL)
-               ? 0
-               : fail_resource(error, "reading by the control thread");
+    if (node->content == NULL)
+        return fail_resource(error, "reading by the control thread");
+    return aro_node_recyclers_create(node, error);
 }
 
 static void content_stop(struct aro_node *node)
 {
-    aro_recycler_destroy(node->recycler);
+    aro_node_recyclers_destroy(node);
     aro_content_destroy(node->content);
 }
 
@@ -309,7 +267,7 @@ static int dataplane_start(struct aro_node *node, struct aro_error *error)
         return -1;
     config->profiles = (unsigned)profiles;
     config->cache = node->cache;
-    config->store = node->store;
+    config->disks = node->disks;
     aro_node_polling_decide(node);
     config->region = node->region;
     config->region_bytes = node->config.cache_memory_bytes;
@@ -348,7 +306,7 @@ static int server_start(struct aro_node *node, struct aro_error *error)
         aro_jobs_create(node->loop); /* its turn follows the server's: no wait in between */
     if (node->jobs == NULL || node->rpc == NULL || node->server == NULL)
         return fail_resource(error, "control socket");
-    aro_jobs_hold(node->jobs, node->store != NULL);
+    aro_jobs_hold(node->jobs, node->disks != NULL);
     return aro_server_listen(node->server, node->config.socket, (mode_t)node->config.socket_mode,
                              node->config.socket_group, error);
 }
@@ -362,16 +320,16 @@ static void server_stop(struct aro_node *node)
 
 /* ---- names and origins ---- */
 
-/* Beside the store's files; on a device there is no such place. NULL: in memory. */
+/* Beside the first store's files; on a device there is no such place. NULL: in memory. */
 static const char *names_dir(const struct aro_config *config)
 {
     struct stat status;
 
     if (config->names_dir[0] != '\0')
         return config->names_dir;
-    if (!config->has_store || stat(config->store_path, &status) != 0 || !S_ISDIR(status.st_mode))
+    if (config->disks == 0 || stat(config->disk[0].path, &status) != 0 || !S_ISDIR(status.st_mode))
         return NULL;
-    return config->store_path;
+    return config->disk[0].path;
 }
 
 static int origin_start(struct aro_node *node, struct aro_error *error)
@@ -446,17 +404,17 @@ static const struct {
     int (*start)(struct aro_node *node, struct aro_error *error);
     void (*stop)(struct aro_node *node);
 } phases[] = {
-    {"runtime", runtime_start, runtime_stop},          /* */
-    {"loop", loop_start, loop_stop},                   /* */
-    {"interfaces", interfaces_start, interfaces_stop}, /* */
-    {"eal", eal_start, eal_stop},                      /* */
-    {"region", region_start, region_stop},             /* */
-    {"ring", ring_start, ring_stop},                   /* */
-    {"cache", cache_start, cache_stop},                /* */
-    {"store", store_start, store_stop},                /* */
-    {"content", content_start, content_stop},          /* */
-    {"dataplane", dataplane_start, dataplane_stop},    /* */
-    {"server", server_start, server_stop},             /* */
+    {"runtime", runtime_start, runtime_stop},             /* */
+    {"loop", loop_start, loop_stop},                      /* */
+    {"interfaces", interfaces_start, interfaces_stop},    /* */
+    {"eal", eal_start, eal_stop},                         /* */
+    {"region", region_start, region_stop},                /* */
+    {"ring", ring_start, ring_stop},                      /* */
+    {"cache", cache_start, cache_stop},                   /* */
+    {"disks", aro_node_disks_start, aro_node_disks_stop}, /* */
+    {"content", content_start, content_stop},             /* */
+    {"dataplane", dataplane_start, dataplane_stop},       /* */
+    {"server", server_start, server_stop},                /* */
     {"origin", origin_start, origin_stop},
     {"observer", observer_start, observer_stop},
     {"request_log", request_log_start, request_log_stop},
@@ -464,55 +422,20 @@ static const struct {
 
 enum { PHASES = sizeof(phases) / sizeof(phases[0]) };
 
-static void log_index(struct aro_node *node)
-{
-    struct aro_store_stats stats;
-    bool loss;
-
-    aro_store_stats(node->store, &stats);
-    loss = stats.recovered_lost + stats.recovered_torn + stats.objects_dropped > 0;
-    aro_log(&node->log, loss ? ARO_LOG_WARNING : ARO_LOG_INFO, "store-index",
-            "state=whole segments=%llu chunks=%llu torn=%llu lost=%llu objects_dropped=%llu "
-            "elapsed_us=%llu",
-            (unsigned long long)stats.recovery_segments, (unsigned long long)stats.recovered_chunks,
-            (unsigned long long)stats.recovered_torn, (unsigned long long)stats.recovered_lost,
-            (unsigned long long)stats.objects_dropped, (unsigned long long)stats.recovery_us);
-}
-
-/* Its timers, or after the start a piece of its index: jobs wait for the whole. A chore's result.
- */
-static int store_turn(struct aro_node *node)
-{
-    bool was_whole = aro_store_is_whole(node->store);
-    bool more = aro_store_poll(node->store);
-
-    if (was_whole)
-        return ARO_CHORE_IDLE_MS;
-    aro_jobs_hold(node->jobs, !aro_store_is_whole(node->store));
-    if (aro_store_is_whole(node->store))
-        log_index(node);
-    return more ? ARO_CHORE_NOW : STORE_WAIT_MS;
-}
-
 /* Whatever comes back regularly: memory for the lcores, the store's timers, control's reads. */
 static int housekeep(struct aro_chore *chore, uint64_t now_ns)
 {
     struct aro_node *node = NODE_OF(housekeeping, chore);
-    int wish_ms = ARO_CHORE_IDLE_MS;
+    int wish_ms = ARO_CHORE_IDLE_MS, disks_ms;
 
-    (void)now_ns;
     aro_dataplane_poll(node->dataplane);
     if (aro_cache_maintain(node->cache, MAINTAIN_MAX))
         wish_ms = ARO_CHORE_NOW;
     else if (aro_cache_wanting(node->cache))
         wish_ms = 1;
-    if (node->store != NULL) {
-        int store_ms = store_turn(node);
-        wish_ms = wish_ms < store_ms ? wish_ms : store_ms;
-        wish_ms = aro_region_pages_turn(node) ? ARO_CHORE_NOW : wish_ms;
-    }
-    if (node->recycler != NULL && aro_recycler_turn(node->recycler))
-        wish_ms = wish_ms < 1 ? wish_ms : 1;
+    disks_ms = aro_node_disks_turn(node, now_ns);
+    wish_ms = wish_ms < disks_ms ? wish_ms : disks_ms;
+    wish_ms = aro_region_pages_turn(node) ? ARO_CHORE_NOW : wish_ms;
     if (aro_content_poll(node->content))
         wish_ms = wish_ms < 1 ? wish_ms : 1;
     aro_uring_submit(node->ring);

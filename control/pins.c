@@ -43,7 +43,7 @@ void aro_pins_destroy(struct aro_pins *pins)
         return;
     for (unsigned i = 0; i < pins->count; i++) {
         for (uint64_t k = 0; k < pins->pin[i]->claims; k++)
-            aro_claims_release(pins->claims, pins->pin[i]->claim[k], true);
+            aro_claims_release(pins->claims, pins->pin[i]->claim[k], 0);
         pin_free(pins->pin[i]);
     }
     aro_claims_destroy(pins->claims);
@@ -137,7 +137,7 @@ bool aro_pin_release(struct aro_pins *pins, struct aro_pin *pin, unsigned work_m
             pins->bytes -= cost(claim->len_bytes);
             (void)aro_cache_unkeep(pins->cache, &claim->id); /* it may have gone by force */
         }
-        aro_claims_release(pins->claims, claim, true);
+        aro_claims_release(pins->claims, claim, 0);
     }
     if (pin->claims > 0)
         return true;

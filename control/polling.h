@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Will the lcores poll the disk (store { poll })? Decided once, between the store's start and
+ * Will the lcores poll a disk (store { poll })? Decided once, between the store's start and
  * theirs. Interrupts are as right as polling: who asked for it in vain is told and served.
  */
 #ifndef ARO_CONTROL_POLLING_H

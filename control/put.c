@@ -51,24 +51,9 @@ static int on_manifest(void *arg, const struct aro_id *id, const uint8_t *bytes,
     return 0;
 }
 
-/* A store that gives way would lose all it can before it refused. */
-static int check_room(const struct aro_put_config *config, const struct aro_put_source *source,
-                      struct aro_error *error)
-{
-    const struct aro_store *store = aro_content_store(config->content);
-    uint64_t bytes = source->stream ? config->stream_bytes : source->held_bytes;
-
-    if (store == NULL || !aro_store_recycles(store) || bytes <= aro_store_payload_bytes_max(store))
-        return 0;
-    return aro_error_set(
-        error, ARO_E_STORE_FULL, "the content has %llu bytes, the store never holds more than %llu",
-        (unsigned long long)bytes, (unsigned long long)aro_store_payload_bytes_max(store));
-}
-
 struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_error *error)
 {
     struct aro_put *put = calloc(1, sizeof(*put));
-    struct aro_store *store = aro_content_store(config->content);
     struct aro_cache_stats stats;
 
     if (!aro_manifest_chunk_bytes_valid(config->chunk_bytes)) {
@@ -78,10 +63,11 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     if (put == NULL)
         goto no_memory;
     put->source.fd = -1;
-    if (aro_put_source_init(&put->source, config->fd, error) != 0 ||
-        check_room(config, &put->source, error) != 0)
-        goto fail;
     put->content = config->content;
+    put->disk = aro_content_disks(config->content) != NULL ? ARO_DISKS_MAX : 0;
+    if (aro_put_source_init(&put->source, config->fd, error) != 0 ||
+        aro_put_check_room(put, config->stream_bytes, error) != 0)
+        goto fail;
     put->published = config->published;
     put->deferred = config->deferred && aro_content_admission(config->content) != NULL;
     put->arg = config->arg;
@@ -96,7 +82,6 @@ struct aro_put *aro_put_create(const struct aro_put_config *config, struct aro_e
     put->run = put->slots / 4 < 1                   ? 1
                : put->slots / 4 > ARO_STORE_RUN_MAX ? ARO_STORE_RUN_MAX
                                                     : put->slots / 4;
-    put->mark = store != NULL ? aro_store_mark(store) : 0;
     put->sha = aro_sha256_pair_create();
     put->builder = aro_manifest_builder_create(config->chunk_bytes, on_manifest, put);
     if (put->sha != NULL && put->builder != NULL)
@@ -285,7 +270,6 @@ static void on_recorded(struct aro_store_op *op, int result)
 /* Every chunk is stored: record the object. */
 static void record(struct aro_put *put)
 {
-    struct aro_store *store = aro_content_store(put->content);
     struct timespec now;
     int result;
 
@@ -296,14 +280,18 @@ static void record(struct aro_put *put)
         aro_put_defer_record(put);
         return;
     }
-    if (store == NULL) {
+    if (aro_content_disks(put->content) == NULL) {
         if (aro_content_memory_add(put->content, &put->object) != 0)
             aro_put_fail(put, ARO_E_OBJECT_TOO_LARGE, "the list of objects in memory is full");
         else
             put->phase = PHASE_OVER;
         return;
     }
-    result = aro_store_object_add(store, &put->op, &put->object, put->mark);
+    if (aro_put_disk_is_out(put)) {
+        aro_put_fail(put, ARO_E_STORE_FAILED, ARO_PUT_DISK_OUT);
+        return;
+    }
+    result = aro_store_object_add(put->store, &put->op, &put->object, put->mark);
     if (result == -EAGAIN)
         return;
     if (result != 0) {
@@ -337,7 +325,7 @@ static void finish_manifest(struct aro_put *put)
 /* Without a store nothing brings an evicted chunk back. */
 static void check_memory(struct aro_put *put)
 {
-    if (aro_content_store(put->content) != NULL)
+    if (aro_content_disks(put->content) != NULL)
         return;
     if (put->hashed_bytes > put->memory_bytes || put->source.size_bytes > put->memory_bytes)
         aro_put_fail(
@@ -366,14 +354,16 @@ static uint32_t take_turn(struct aro_put *put, uint64_t now_ns)
 }
 
 /* Gives every claim back; what only this put had stored goes. Bounded: true while there is more. */
-static bool release_claims(struct aro_put *put, bool kept)
+static bool release_claims(struct aro_put *put, uint32_t kept)
 {
     for (unsigned n = 0; n < UNDO_PER_TURN && put->claims > 0; n++) {
         struct aro_claim *one = put->claim[--put->claims];
         struct aro_id id = one->id;
+        uint32_t orphan;
         aro_put_defer_let_go(put, one);
-        if (aro_claims_release(aro_content_claims(put->content), one, kept))
-            aro_content_chunk_remove(put->content, &id);
+        orphan = aro_claims_release(aro_content_claims(put->content), one, kept);
+        if (orphan != 0)
+            aro_content_chunk_remove(put->content, &id, orphan);
     }
     return put->claims > 0;
 }
@@ -390,7 +380,7 @@ static int undo_turn(struct aro_put *put)
     }
     if (put->busy > 0)
         return RETRY_MS;
-    if (release_claims(put, false))
+    if (release_claims(put, 0))
         return 0;
     put->phase = PHASE_OVER;
     return -1;
@@ -416,7 +406,7 @@ int aro_put_turn(struct aro_put *put, uint64_t now_ns)
     if (now_ns - put->moved_ns > ARO_PUT_STALL_NS_MAX)
         aro_put_fail(put, ARO_E_MEMORY_TIGHT, "waited 4 s and no chunk memory came free");
     if (put->phase == PHASE_OVER && !put->failed)
-        return release_claims(put, !put->deferred) ? 0 : -1;
+        return release_claims(put, put->deferred ? 0 : UINT32_C(1) << put->disk) ? 0 : -1;
     if (put->failed) {
         put->phase = PHASE_UNDOING;
         return undo_turn(put);
@@ -460,6 +450,6 @@ int aro_put_result(const struct aro_put *put, struct aro_put_result *ret, struct
     *ret = (struct aro_put_result){.object = put->object,
                                    .new_bytes = put->new_bytes,
                                    .durable =
-                                       aro_content_store(put->content) != NULL && !put->deferred};
+                                       aro_content_disks(put->content) != NULL && !put->deferred};
     return 0;
 }

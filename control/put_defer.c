@@ -11,9 +11,9 @@
 bool aro_put_defer_slot(struct slot *slot)
 {
     struct aro_put *put = slot->put;
-    struct aro_store *store = aro_content_store(put->content);
+    struct aro_store *store = aro_put_store(put, &slot->entry->id);
 
-    if (!aro_store_is_whole(store))
+    if (store == NULL || !aro_store_is_whole(store))
         return false;
     slot->memory_only = slot->claim->owner == NULL;
     slot->loose = slot->memory_only &&
@@ -39,17 +39,20 @@ void aro_put_defer_let_go(struct aro_put *put, const struct aro_claim *claim)
 
 void aro_put_defer_record(struct aro_put *put)
 {
+    struct aro_object known;
     int result;
 
     for (uint64_t i = 0; i < put->claims; i++)
         aro_put_defer_let_go(put, put->claim[i]);
-    if (aro_content_object_on_disk(put->content, &put->object.id)) {
+    result = aro_disks_object_find(aro_content_disks(put->content), &put->object.id, &known);
+    if (result >= 0) {
+        put->disk = (unsigned)result; /* what it has is somebody's there */
         put->deferred = false;
         put->phase = PHASE_OVER;
         return;
     }
     result = aro_admission_defer(aro_content_admission(put->content), &put->object, put->claim,
-                                 put->claims, put->mark);
+                                 put->claims, put->disk, put->mark);
     if (result == 0) {
         put->claim = NULL;
         put->claims = 0;

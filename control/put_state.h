@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a put consists of; for put.c and put_read.c only. */
+/* What a put consists of; for put*.c only. */
 #ifndef ARO_CONTROL_PUT_STATE_H
 #define ARO_CONTROL_PUT_STATE_H
 
@@ -31,6 +31,7 @@ struct slot {
     struct slot *read_next; /* of those */
     struct aro_hash_job hash;
     struct aro_store_op op;
+    unsigned disk; /* that was asked to write it */
     uint64_t offset_bytes;
     uint64_t number; /* of the chunk in the content; ARO_PUT_MANIFEST */
     uint32_t want_bytes, filled_bytes;
@@ -66,6 +67,11 @@ struct aro_put {
     struct manifest *manifests, **manifests_last;
     struct aro_claim **claim; /* one per chunk taken in, manifests included */
     uint64_t claims, claims_room;
+    struct aro_store *store; /* NULL: no disk is chosen yet, or memory only */
+    unsigned disk;           /* its number; while there is none ARO_DISKS_MAX */
+    uint32_t refused;        /* a bit for each disk that is out of the question */
+    uint64_t promised_bytes; /* of the content; 0: unknown */
+    bool stored;             /* the disk took, or had, a chunk: there is no going elsewhere */
     uint64_t mark;
     uint64_t memory_bytes; /* most that a put without a store may take */
     struct aro_object object;
@@ -93,6 +99,21 @@ void aro_put_slot_free(struct slot *slot);
 bool aro_put_store_some(struct aro_put *put);
 /* The same for what the store said: -errno. */
 void aro_put_fail_store(struct aro_put *put, int error);
+/*
+ * put_disk.c: the store that takes this put's chunks, chosen with the first of them. NULL: no disk
+ * is left, and the put has failed.
+ */
+struct aro_store *aro_put_store(struct aro_put *put, const struct aro_id *first);
+/* It was taken out since: what this put wrote there nobody finds now. */
+bool aro_put_disk_is_out(struct aro_put *put);
+#define ARO_PUT_DISK_OUT "the disk that took it was taken out meanwhile"
+/*
+ * Sets how long the content is (stream_bytes: of a stream, 0: unknown), and whom that leaves. 0, or
+ * -1 with *error: no disk could ever hold it.
+ */
+int aro_put_check_room(struct aro_put *put, uint64_t stream_bytes, struct aro_error *error);
+/* It took nothing. True: go elsewhere, another may take it. */
+bool aro_put_leaves_disk(struct aro_put *put);
 
 /* put_read.c: takes memory for the next chunks and queues their reads, a bounded amount. */
 void aro_put_read_ahead(struct aro_put *put, uint64_t now_ns);

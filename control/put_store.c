@@ -46,11 +46,16 @@ static void on_stored(struct aro_store_op *op, int result)
     struct aro_put *put = slot->put;
 
     put->busy--;
+    if (slot->disk != put->disk || (result != 0 && aro_put_leaves_disk(put))) {
+        slot->state = SLOT_STORING; /* once more, on another disk */
+        return;
+    }
     if (result != 0) {
         aro_put_fail_store(put, result);
         aro_put_slot_free(slot);
         return;
     }
+    put->stored = true;
     put->new_bytes += slot->want_bytes;
     aro_admission_stored(slot->claim);
     slot_publish(slot);
@@ -61,13 +66,17 @@ static bool slot_given(struct slot *slot, int result)
 {
     struct aro_put *put = slot->put;
 
-    if (result == -EAGAIN)
-        return false;
     if (result == 0) {
         slot->state = SLOT_WRITING;
-        slot->claim->fresh = true;
+        slot->claim->fresh |= UINT32_C(1) << slot->disk;
         put->busy++;
-    } else if (result == -EEXIST) {
+        return true;
+    }
+    if (result == -EAGAIN || slot->disk != put->disk ||
+        (result != -EEXIST && aro_put_leaves_disk(put)))
+        return false;
+    if (result == -EEXIST) {
+        put->stored = true;
         aro_admission_stored(slot->claim);
         slot_publish(slot);
     } else {
@@ -93,17 +102,21 @@ static unsigned slots_hashed(struct aro_put *put, struct slot *ret[])
 /* Hands hashed slots to the store: one write for many. Returns how many it took. */
 static unsigned slots_write(struct aro_put *put, struct slot *const slot[], unsigned n)
 {
+    struct aro_store *store = aro_put_store(put, &slot[0]->entry->id);
     struct aro_append append[ARO_PUT_SLOTS_MAX];
     unsigned given = 0;
 
+    if (store == NULL)
+        return 0;
     for (unsigned i = 0; i < n; i++) {
         slot[i]->op.done = on_stored;
+        slot[i]->disk = put->disk;
         append[i] = (struct aro_append){.op = &slot[i]->op,
                                         .id = &slot[i]->entry->id,
                                         .data = slot[i]->entry->data,
                                         .len_bytes = slot[i]->want_bytes};
     }
-    aro_store_append_burst(aro_content_store(put->content), append, n);
+    aro_store_append_burst(store, append, n);
     for (unsigned i = 0; i < n; i++)
         given += slot_given(slot[i], append[i].result);
     return given;
@@ -114,8 +127,9 @@ static void slot_keep(struct slot *slot)
 {
     struct aro_content *content = slot->put->content;
 
-    slot->claim->fresh |= (aro_content_store(content) == NULL || slot->loose) &&
-                          !aro_content_in_memory(content, &slot->entry->id);
+    if ((aro_content_disks(content) == NULL || slot->loose) &&
+        !aro_content_in_memory(content, &slot->entry->id))
+        slot->claim->fresh |= UINT32_C(1) << slot->put->disk;
     slot_publish(slot);
 }
 
@@ -126,7 +140,7 @@ static unsigned slots_store(struct aro_put *put, struct slot *const slot[], unsi
     unsigned kept = 0, writes = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        slot[i]->memory_only = aro_content_store(put->content) == NULL;
+        slot[i]->memory_only = aro_content_disks(put->content) == NULL;
         if (put->deferred && !aro_put_defer_slot(slot[i]))
             break;
         if (!slot[i]->memory_only) {

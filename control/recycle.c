@@ -24,6 +24,8 @@ struct removal {
 
 struct aro_recycler {
     struct aro_content *content;
+    struct aro_store *store;
+    unsigned disk; /* its number */
     const struct aro_log *log;
     enum phase phase;
     uint32_t segment;
@@ -50,13 +52,16 @@ void aro_recycler_judge(void *arg, const struct aro_victim *victim)
     (void)victim;
 }
 
-struct aro_recycler *aro_recycler_create(struct aro_content *content, const struct aro_log *log)
+struct aro_recycler *aro_recycler_create(struct aro_content *content, unsigned disk,
+                                         const struct aro_log *log)
 {
     struct aro_recycler *recycler = calloc(1, sizeof(*recycler));
 
     if (recycler == NULL)
         return NULL;
     recycler->content = content;
+    recycler->disk = disk;
+    recycler->store = aro_disks_store(aro_content_disks(content), disk);
     recycler->log = log;
     for (unsigned i = 0; i < REMOVALS; i++)
         recycler->removal[i].recycler = recycler;
@@ -65,7 +70,7 @@ struct aro_recycler *aro_recycler_create(struct aro_content *content, const stru
 
 static struct aro_store *store_of(const struct aro_recycler *recycler)
 {
-    return aro_content_store(recycler->content);
+    return recycler->store;
 }
 
 static void reset(struct aro_recycler *recycler)
@@ -381,6 +386,14 @@ static void step(struct aro_recycler *recycler, struct aro_victim *victim)
     }
 }
 
+/* What is not found on it then is there all the same. */
+static bool is_away(const struct aro_recycler *recycler)
+{
+    const struct aro_disks *disks = aro_content_disks(recycler->content);
+
+    return aro_disks_use_of(disks, recycler->disk) == ARO_DISK_AWAY;
+}
+
 bool aro_recycler_turn(struct aro_recycler *recycler)
 {
     struct aro_victim *victim = aro_store_victim(store_of(recycler));
@@ -388,6 +401,13 @@ bool aro_recycler_turn(struct aro_recycler *recycler)
 
     if (victim == NULL && recycler->phase == PHASE_IDLE)
         return false;
+    if (is_away(recycler)) {
+        recycler->failed = recycler->phase != PHASE_IDLE;
+        if (!recycler->failed) {
+            aro_store_victim_leave(store_of(recycler));
+            return true;
+        }
+    }
     if (recycler->phase != PHASE_IDLE && (other || recycler->failed)) {
         if (waits(recycler))
             return true;

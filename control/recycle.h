@@ -26,8 +26,12 @@ struct aro_recycler;
 /* For struct aro_store_config: the recycler looks for the victim by itself. */
 void aro_recycler_judge(void *arg, const struct aro_victim *victim);
 
-/* content has a store. log: NULL for none. NULL with errno. */
-struct aro_recycler *aro_recycler_create(struct aro_content *content, const struct aro_log *log);
+/*
+ * For one disk of content's. While that is away nothing is judged: its manifests cannot be read.
+ * log: NULL for none. NULL with errno.
+ */
+struct aro_recycler *aro_recycler_create(struct aro_content *content, unsigned disk,
+                                         const struct aro_log *log);
 /* Before content; waits for reads and removals under way. Takes NULL. */
 void aro_recycler_destroy(struct aro_recycler *recycler);
 /* A bounded turn; after aro_store_poll. True: there is more to do. */

@@ -11,7 +11,7 @@ bool aro_region_pages_turn(struct aro_node *node)
     const uint64_t piece = all - at < TURN_BYTES ? all - at : TURN_BYTES;
     int refused;
 
-    if (piece == 0 || !aro_store_is_whole(node->store) ||
+    if (piece == 0 || !aro_disks_are_whole(node->disks) ||
         aro_uring_is_threads(node->ring, &refused))
         return false;
     if (aro_region_populate(node->region, at, piece) == 0)

@@ -88,15 +88,16 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
 {
     const struct aro_dataplane_config *config = &dataplane->config;
     int socket = (int)rte_lcore_to_socket_id(lcore->lcore_id);
+    uint32_t reads = config->reads_per_lcore * RTE_MAX(aro_disks_count(config->disks), 1u);
     char name[RTE_RING_NAMESIZE];
 
     lcore->dataplane = dataplane;
     lcore->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);
     lcore->cache = config->cache;
-    lcore->store = config->store;
+    lcore->disks = config->disks;
     lcore->region = config->region;
     lcore->region_bytes = config->region_bytes;
-    lcore->poll_disk = config->poll_disk;
+    lcore->poll_disks = config->poll_disks;
     lcore->idle_poll = config->idle == ARO_IDLE_POLL;
     lcore->idle_sleep_us_max = sleep_max_us(lcore);
     aro_guard_init(&lcore->guard, &dataplane->keys, &config->limits, dataplane->lcores,
@@ -108,14 +109,14 @@ static int lcore_init(struct aro_dataplane *dataplane, struct aro_lcore *lcore,
     if (lcore->reader == NULL || lcore->mailbox == NULL ||
         aro_jobs_init(&lcore->jobs, aro_dataplane_pins(config), (uint16_t)lcore->lcore_id,
                       socket) != 0 ||
-        aro_pending_init(&lcore->pending, config->reads_per_lcore, config->pending_per_lcore,
+        aro_pending_init(&lcore->pending, reads, config->pending_per_lcore,
                          (uint64_t)config->pending_deadline_us * lcore->tsc_per_us,
                          dataplane->seed ^ 3, socket) != 0 ||
         aro_sampler_init(lcore, config->sample_every, dataplane->seed, socket) != 0)
         return aro_error_set(error, ARO_E_LCORE_MEMORY,
                              "lcore %u: no memory for its tables (%u jobs, %u waiting, %u reads)",
                              lcore->lcore_id, config->jobs_per_lcore, config->pending_per_lcore,
-                             config->reads_per_lcore);
+                             reads);
     dataplane->by_reader[aro_reader_index(lcore->reader)] = lcore;
     return aro_pools_create(dataplane, lcore, socket, error);
 }
@@ -301,7 +302,7 @@ void aro_dataplane_poll(struct aro_dataplane *dataplane)
 
     (void)eventfd_read(dataplane->bell_fd, &rings);
     while (rte_ring_sc_dequeue_elem(dataplane->quarantine, &letter, sizeof(letter)) == 0)
-        aro_store_quarantine(dataplane->config.store, &letter.id, &letter.place);
+        aro_disks_quarantine(dataplane->config.disks, &letter.id, &letter.place);
     if (rte_rdtsc() - dataplane->rotated_tsc >=
         rte_get_tsc_hz() / 1000 * (uint64_t)ARO_TOKEN_ROTATION_MS) {
         aro_token_rotate(&dataplane->keys);

@@ -22,7 +22,8 @@
 #include "dataplane/profile.h"
 
 struct aro_cache;
-struct aro_store;
+struct aro_disks;
+struct aro_disk_reader_stats;
 struct aro_dataplane;
 
 enum {
@@ -65,16 +66,16 @@ enum aro_idle {
 
 struct aro_dataplane_config {
     struct aro_cache *cache;
-    struct aro_store *store; /* NULL: memory only */
+    struct aro_disks *disks; /* NULL: memory only */
     void *region;            /* of the cache */
     size_t region_bytes;
     uint16_t service_port; /* host order */
     enum aro_idle idle;
     uint32_t jobs_per_lcore;      /* answers under way, 64..65536 */
     uint32_t pending_per_lcore;   /* requests that wait for a read, 64..65536 */
-    uint32_t reads_per_lcore;     /* disk reads in flight, power of two 8..1024 */
+    uint32_t reads_per_lcore;     /* disk reads in flight per disk, power of two 8..1024 */
     uint32_t pending_deadline_us; /* longest wait for a read */
-    bool poll_disk;               /* the store's device allows it */
+    uint32_t poll_disks;          /* a bit for each disk whose device allows it */
     struct aro_limits limits;
     uint32_t sample_every; /* one of so many requests leaves a sample; 0: none */
     struct aro_port_config port[ARO_PORTS_MAX];
@@ -158,6 +159,9 @@ void aro_dataplane_port_info(struct aro_dataplane *dataplane, unsigned port,
 unsigned aro_dataplane_lcores(const struct aro_dataplane *dataplane);
 void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lcore,
                               struct aro_lcore_info *ret);
+/* What the lcores read from one disk: their sum, added to *ret; and what is in flight now. */
+void aro_dataplane_disk_stats(const struct aro_dataplane *dataplane, unsigned disk,
+                              struct aro_disk_reader_stats *ret, uint64_t *ret_reads_now);
 /* Sum over the lcores. */
 void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_counters *ret);
 

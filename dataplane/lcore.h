@@ -17,7 +17,7 @@
 #include <rte_ring.h>
 
 #include "cache/cache.h"
-#include "cache/disk/reader.h"
+#include "cache/disk/readers.h"
 #include "cache/top.h"
 #include "dataplane/guard.h"
 #include "dataplane/jobs.h"
@@ -47,16 +47,16 @@ struct aro_lcore {
     alignas(64) uint64_t now_tsc; /* read once per turn */
     uint64_t tsc_per_us;          /* constant */
     struct aro_reader *reader;
-    struct aro_disk_reader *disk;  /* NULL: no store, or io_uring refused */
+    struct aro_disk_readers *disk; /* NULL: no store, or io_uring refused */
     const struct aro_cache *cache; /* constant */
-    struct aro_store *store;       /* constant; NULL: memory only */
+    struct aro_disks *disks;       /* constant; NULL: memory only */
     unsigned index;                /* constant: 0.. within the data plane */
     unsigned queues;               /* constant */
     uint32_t idle_turns;           /* since the last work, as far as polling goes */
     uint32_t idle_rests;           /* since then */
     uint64_t idle_from_tsc;
     uint32_t idle_sleep_us_max; /* constant */
-    bool poll_disk;             /* constant: the store's device allows it */
+    uint32_t poll_disks;        /* constant: a bit for each disk whose device allows it */
     bool idle_poll;             /* constant: never sleep */
     bool idle_woken;            /* by a descriptor, and no packet came yet */
     bool idle_waits;            /* constant: every queue has a descriptor to wait on */

@@ -34,7 +34,7 @@ static void region_register(struct aro_lcore *lcore)
         !atomic_load_explicit(&lcore->region_present, memory_order_relaxed))
         return;
     lcore->region_registered = true;
-    aro_disk_reader_register(lcore->disk, lcore->region, lcore->region_bytes);
+    aro_disk_readers_register(lcore->disk, lcore->region, lcore->region_bytes);
 }
 
 void aro_lcore_turn(struct aro_lcore *lcore)
@@ -52,7 +52,7 @@ void aro_lcore_turn(struct aro_lcore *lcore)
     work += aro_jobs_reap(lcore);
     if (lcore->disk != NULL) {
         region_register(lcore);
-        aro_disk_submit(lcore->disk);
+        aro_disk_readers_submit(lcore->disk);
     }
     aro_bell_ring(lcore);
     aro_cache_quiescent(lcore->reader);
@@ -76,14 +76,14 @@ void aro_lcore_open(struct aro_lcore *lcore)
     lcore->cpu = sched_getcpu();
     clock_read(lcore);
     lcore->region_registered = false;
-    if (lcore->store != NULL) {
-        const struct aro_disk_reader_config config = {
-            .store = lcore->store,
-            .depth = lcore->pending.reads_max,
-            .poll = lcore->poll_disk,
+    if (lcore->disks != NULL) {
+        const struct aro_disk_readers_config config = {
+            .disks = lcore->disks,
+            .depth = lcore->pending.reads_max / aro_disks_count(lcore->disks),
+            .poll_disks = lcore->poll_disks,
             .files = true,
         };
-        lcore->disk = aro_disk_reader_create(&config);
+        lcore->disk = aro_disk_readers_create(&config);
     }
     aro_cache_online(lcore->reader);
     atomic_store_explicit(&lcore->running, true, memory_order_release);
@@ -94,7 +94,7 @@ void aro_lcore_close(struct aro_lcore *lcore)
     aro_pending_stop(lcore);
     tx_give_up(lcore);
     aro_jobs_give_up(lcore);
-    aro_disk_reader_destroy(lcore->disk);
+    aro_disk_readers_destroy(lcore->disk);
     lcore->disk = NULL;
     gauges_set(lcore);
     aro_cache_offline(lcore->reader);

@@ -178,13 +178,14 @@ enum aro_miss aro_pending_join(struct aro_lcore *lcore, struct aro_queue *queue,
 }
 
 /* Collects where the chunk may be; returns how many places, and the largest length. */
-static unsigned places_find(const struct aro_store *store, const struct aro_id *id,
+static unsigned places_find(const struct aro_disks *disks, const struct aro_id *id,
                             struct aro_place place[ARO_PLACES_MAX], uint32_t *ret_len_bytes)
 {
+    struct aro_disk_cursor at = {0};
     unsigned n = 0;
 
     *ret_len_bytes = 0;
-    while (n < ARO_PLACES_MAX && aro_store_find(store, id, n, &place[n]) == 0) {
+    while (n < ARO_PLACES_MAX && aro_disks_find(disks, id, &at, &place[n]) == 0) {
         *ret_len_bytes = RTE_MAX(*ret_len_bytes, place[n].len_bytes);
         n++;
     }
@@ -195,7 +196,7 @@ static int read_start(struct aro_lcore *lcore, struct aro_read *read)
 {
     const struct aro_place *place = &read->place[read->at];
     uint32_t number = (uint32_t)(read - lcore->pending.read);
-    int error = aro_disk_read(lcore->disk, place, read->entry->data, number);
+    int error = aro_disk_readers_read(lcore->disk, place, read->entry->data, number);
 
     if (error == 0) {
         lcore->counters.disk_reads++;
@@ -242,8 +243,8 @@ enum aro_miss aro_pending_miss(struct aro_lcore *lcore, struct aro_queue *queue,
 
     if (lcore->disk == NULL)
         return ARO_MISS_ABSENT;
-    whole = aro_store_is_whole(lcore->store); /* first: the chunk may come in while we look */
-    places = places_find(lcore->store, &get->id, place, &len_bytes);
+    whole = aro_disks_are_whole(lcore->disks); /* first: the chunk may come in while we look */
+    places = places_find(lcore->disks, &get->id, place, &len_bytes);
     if (places == 0)
         return whole ? ARO_MISS_ABSENT : ARO_MISS_UNKNOWN;
     share = aro_shares_cell(&pending->read_shares, aro_guard_net(frame->peer.address));
@@ -298,7 +299,7 @@ unsigned aro_reads_reap(struct aro_lcore *lcore)
 
     if (pending->free_reads == pending->reads_max)
         return 0;
-    n = aro_disk_reap_burst(lcore->disk, done, ARO_BURST_MAX);
+    n = aro_disk_readers_reap_burst(lcore->disk, done, ARO_BURST_MAX);
     for (unsigned i = 0; i < n; i++) {
         struct aro_read *read = &pending->read[done[i].cookie];
         const struct aro_place *place = &read->place[read->at];
@@ -380,7 +381,7 @@ void aro_pending_stop(struct aro_lcore *lcore)
 
     while (pending->free_reads != pending->reads_max) {
         lcore->now_tsc = rte_rdtsc();
-        aro_disk_submit(lcore->disk);
+        aro_disk_readers_submit(lcore->disk);
         aro_reads_reap(lcore);
         aro_reads_verify(lcore);
         aro_cache_quiescent(lcore->reader);

@@ -22,10 +22,14 @@ void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lc
                               struct aro_lcore_info *ret)
 {
     struct aro_lcore *from = dataplane->lcore[lcore];
-    struct aro_disk_reader_stats stats = {0};
+    struct aro_disk_reader_stats stats;
+    bool buffers = from->disk != NULL, files = buffers;
 
-    if (from->disk != NULL)
-        aro_disk_reader_stats(from->disk, &stats);
+    for (unsigned i = 0; from->disk != NULL && i < aro_disks_count(from->disks); i++) {
+        aro_disk_readers_stats(from->disk, i, &stats);
+        buffers &= stats.fixed_buffers;
+        files &= stats.fixed_files;
+    }
     *ret = (struct aro_lcore_info){
         .lcore = from->lcore_id,
         .cpu = from->cpu < 0 ? 0 : (unsigned)from->cpu,
@@ -36,10 +40,23 @@ void aro_dataplane_lcore_info(const struct aro_dataplane *dataplane, unsigned lc
         .reads_now = atomic_load_explicit(&from->reads_now, memory_order_relaxed),
         .loops = __atomic_load_n(&from->counters.loops, __ATOMIC_RELAXED),
         .counters = &from->counters,
-        .read_fixed_buffers = stats.fixed_buffers,
-        .read_fixed_files = stats.fixed_files,
+        .read_fixed_buffers = buffers,
+        .read_fixed_files = files,
         .has_disk_ring = from->disk != NULL,
     };
+}
+
+void aro_dataplane_disk_stats(const struct aro_dataplane *dataplane, unsigned disk,
+                              struct aro_disk_reader_stats *ret, uint64_t *ret_reads_now)
+{
+    *ret_reads_now = 0;
+    for (unsigned i = 0; i < dataplane->lcores; i++) {
+        const struct aro_disk_readers *from = dataplane->lcore[i]->disk;
+        if (from == NULL)
+            continue;
+        aro_disk_readers_stats_add(from, disk, ret);
+        *ret_reads_now += aro_disk_readers_in_flight(from, disk);
+    }
 }
 
 void aro_dataplane_counters(const struct aro_dataplane *dataplane, struct aro_counters *ret)

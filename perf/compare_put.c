@@ -31,7 +31,8 @@ struct node {
     void *region;
     struct aro_uring *ring;
     struct aro_cache *cache;
-    struct aro_store *store;
+    struct aro_store *store; /* the only one of disks */
+    struct aro_disks *disks;
     struct aro_content *content;
 };
 
@@ -79,9 +80,12 @@ static void node_make(struct node *node, const struct compare *compare)
         bench_fail_with(&error);
     store.path = node->folder;
     store.qsbr = aro_cache_qsbr(node->cache);
-    content.store = node->store = aro_store_open(&store, NULL, NULL, &error);
+    node->store = aro_store_open(&store, NULL, NULL, &error);
     if (node->store == NULL)
         bench_fail_with(&error);
+    content.disks = node->disks = aro_disks_create();
+    if (node->disks == NULL || aro_disks_add(node->disks, "main", node->store) != 0)
+        bench_fail(ARO_E_BENCH_RESOURCES, "no memory for a store");
     node->content = aro_content_create(&content);
     if (node->content == NULL)
         bench_fail(ARO_E_BENCH_RESOURCES, "no memory for a put");
@@ -90,7 +94,7 @@ static void node_make(struct node *node, const struct compare *compare)
 static void node_free(struct node *node)
 {
     aro_content_destroy(node->content);
-    aro_store_close(node->store);
+    aro_disks_destroy(node->disks);
     aro_cache_destroy(node->cache);
     aro_uring_destroy(node->ring);
     bench_pages_free(node->region, REGION_BYTES);

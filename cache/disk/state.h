@@ -186,6 +186,7 @@ struct aro_store {
     unsigned appends_waiting; /* of those, without a place yet */
     bool appends_stalled;     /* until a segment was emptied */
     bool closing;
+    unsigned probes; /* under way: probe.h */
     struct aro_recycle recycle;
     uint64_t sequence;       /* of the last append */
     uint64_t losses;         /* the mark */

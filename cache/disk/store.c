@@ -178,7 +178,7 @@ bool aro_store_is_whole(const struct aro_store *store)
 static bool is_working(const struct aro_store *store)
 {
     if (store->cycle != ARO_CYCLE_IDLE || store->nop_queued || aro_carry_is_busy(store) ||
-        store->creating != NULL || store->appends.head != NULL)
+        store->creating != NULL || store->appends.head != NULL || store->probes > 0)
         return true;
     for (const struct aro_segment *s = store->busy; s != NULL; s = s->next_busy)
         if (s->step_queued)

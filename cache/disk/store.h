@@ -92,6 +92,7 @@ struct aro_place {
     uint32_t segment; /* number of the segment */
     uint32_t block;   /* offset in the segment in units of 4 KiB */
     uint32_t len_bytes;
+    uint32_t disk;     /* number of the store among the node's (disks.h); the store itself says 0 */
     uint64_t checksum; /* XXH3 of the payload seeded with segment, block and id */
 };
 

@@ -8,6 +8,7 @@
 #include "control/api/units.h"
 #include "control/ctl/members.h"
 #include "control/ctl/render_cache.h"
+#include "control/ctl/render_disks.h"
 #include "control/ctl/render_store.h"
 #include "control/ctl/table.h"
 
@@ -22,8 +23,7 @@ static const char *yes(bool value)
 
 static void status(const json_t *r, const struct aro_style *style, FILE *out)
 {
-    const json_t *memory = json_object_get(r, "memory"), *store = json_object_get(r, "store");
-    const json_t *recovery = json_object_get(store, "recovery");
+    const json_t *memory = json_object_get(r, "memory");
     const json_t *pools = json_object_get(r, "pools"), *at;
     char a[ARO_UNITS_TEXT], b[ARO_UNITS_TEXT], pinned[ARO_UNITS_TEXT];
     struct aro_table *table;
@@ -37,21 +37,7 @@ static void status(const json_t *r, const struct aro_style *style, FILE *out)
             aro_bytes_human(number(memory, "cache_bytes"), b), number(memory, "cache_chunks"),
             aro_bytes_human(number(memory, "pinned_bytes"), pinned),
             flag(memory, "cache_hugepages") ? ", hugepages" : "");
-    if (flag(recovery, "under_way"))
-        fprintf(out, "index   being built: %llu of %llu segments, %llu chunks, %.1f s so far\n",
-                number(recovery, "segments_done"), number(recovery, "segments"),
-                number(recovery, "chunks"), (double)number(recovery, "elapsed_us") / 1e6);
-    if (json_is_object(store))
-        fprintf(out, "store   %s of %s in files at %s, %llu chunks, %llu objects, by %s%s%s%s\n",
-                aro_bytes_human(number(store, "used_bytes"), a),
-                aro_bytes_human(number(store, "size_bytes"), b), text(store, "path"),
-                number(store, "chunks"), number(store, "objects"), text(store, "io"),
-                flag(store, "polled")                 ? ", polled"
-                : text(store, "poll_refused")[0] != 0 ? ", not polled: "
-                                                      : "",
-                text(store, "poll_refused"), flag(store, "writable") ? "" : ", TAKES NO WRITES");
-    else
-        fputs("store   none: memory only\n", out);
+    aro_render_store_brief(json_object_get(r, "store"), out);
     json_array_foreach(json_object_get(r, "ports"), i, at) fprintf(
         out, "port    %s: %s, link %s, zero copy %s\n", text(at, "name"), text(at, "driver"),
         flag(at, "link_up") ? "up" : "down", yes(flag(at, "zero_copy")));
@@ -493,6 +479,9 @@ static const struct {
     {"stats", stats, NULL},
     {"ports", ports, "ports"},
     {"lcores", lcores, "lcores"},
+    {"disks", aro_render_disks, "disks"},
+    {"disks_out", aro_render_disk, NULL},
+    {"disks_in", aro_render_disk, NULL},
     {"put", put, NULL},
     {"ls", ls, "objects"},
     {"stat", whereabouts, NULL},

@@ -64,6 +64,7 @@ static void object_problem(const json_t *at, FILE *out)
 
 static void problem(const json_t *at, FILE *out)
 {
+    fprintf(out, "%s: ", text(at, "store"));
     if (json_object_get(at, "object") != NULL) {
         object_problem(at, out);
         return;

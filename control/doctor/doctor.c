@@ -63,9 +63,9 @@ static void check_config(struct aro_doctor *doctor)
 
     if (aro_config_read(doctor->config_path, &doctor->config, &error) == 0) {
         doctor->has_config = true;
-        aro_doctor_say(doctor, ARO_PASS, "config", "%s: %u ports, %u lcores%s", doctor->config_path,
-                       doctor->config.ports, doctor->config.lcores.count,
-                       doctor->config.has_store ? ", a store" : ", memory only");
+        aro_doctor_say(doctor, ARO_PASS, "config", "%s: %u ports, %u lcores, %u stores",
+                       doctor->config_path, doctor->config.ports, doctor->config.lcores.count,
+                       doctor->config.disks);
         return;
     }
     finding = aro_doctor_say(doctor, ARO_FAIL, "config", "%s (%s)", error.text,

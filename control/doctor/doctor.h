@@ -20,7 +20,7 @@
 #define ARO_DOCTOR_CONFIG "/etc/arocache/arocached.conf"
 
 enum {
-    ARO_FINDINGS_MAX = 64,
+    ARO_FINDINGS_MAX = 128, /* three per store, two per port, a dozen more */
     ARO_EVIDENCE_BYTES = 400,
     ARO_MEND_BYTES = 600,
 };

@@ -69,14 +69,16 @@ void aro_check_hugepages(struct aro_doctor *doctor)
 /* What the daemon takes once chunks have come, tables included. */
 static uint64_t memory_wanted(const struct aro_config *config)
 {
-    uint64_t entries = config->cache_chunks_max, places = config->store_chunks_max;
+    uint64_t entries = config->cache_chunks_max, places = 0;
 
     if (entries == 0)
         entries = config->cache_memory_bytes / 16384;
-    if (places == 0)
-        places = config->store_size_bytes / 32768;
+    for (unsigned i = 0; i < config->disks; i++) {
+        const struct aro_disk_config *disk = &config->disk[i];
+        places += disk->chunks_max != 0 ? disk->chunks_max : disk->size_bytes / 32768;
+    }
     return config->cache_memory_bytes + config->cache_memory_bytes / 64 + entries * ENTRY_BYTES +
-           aro_eal_memory_wanted(config) + (config->has_store ? places * PLACE_BYTES : 0);
+           aro_eal_memory_wanted(config) + places * PLACE_BYTES;
 }
 
 /* The limit of our own control group and those above it, v2 or v1; UINT64_MAX: none. */

@@ -23,7 +23,7 @@
 enum { STORE_MIB_MIN = 64, PATH_BYTES = ARO_CONFIG_PATH_BYTES + 64 };
 
 struct place {
-    const char *path;         /* configured */
+    const struct aro_disk_config *disk;
     char holder[PATH_BYTES];  /* path itself, or the directory in which it will be made */
     bool exists;              /* path does */
     uint64_t store_bytes;     /* that lie there already */
@@ -81,12 +81,13 @@ static uint64_t bytes_in(const char *path)
     return sum;
 }
 
-static void place_look(struct place *place, const char *path)
+static void place_look(struct place *place, const struct aro_disk_config *disk)
 {
+    const char *path = disk->path;
     struct statvfs system;
     struct stat status;
 
-    *place = (struct place){.path = path};
+    *place = (struct place){.disk = disk};
     place->exists = stat(path, &status) == 0;
     if (place->exists)
         snprintf(place->holder, sizeof(place->holder), "%s", path);
@@ -127,12 +128,13 @@ static bool check_directory(struct aro_doctor *doctor, const struct place *place
                                  "%s may not be written by user %s", place->holder,
                                  me ? ARO_SERVICE_USER ", whom the unit runs as" : "you are");
         if (place->exists)
-            aro_finding_mend(finding, "chown -R %s '%s'", aro_doctor_user(), place->path);
+            aro_finding_mend(finding, "chown -R %s '%s'", aro_doctor_user(), place->disk->path);
         else
-            aro_finding_mend(finding, "install -d -o %s '%s'", aro_doctor_user(), place->path);
+            aro_finding_mend(finding, "install -d -o %s '%s'", aro_doctor_user(),
+                             place->disk->path);
         return me;
     }
-    aro_doctor_say(doctor, ARO_PASS, "store", "%s %s (%s at %s)", place->path,
+    aro_doctor_say(doctor, ARO_PASS, "store", "%s %s (%s at %s)", place->disk->path,
                    place->exists ? "is writable" : "will be made", place->type, place->mount);
     return true;
 }
@@ -182,15 +184,14 @@ static bool roomiest(const char * not, char mount[PATH_BYTES], uint64_t *ret_byt
 
 /* Size, and with it the segment, down to what fits. */
 static void mend_size(const struct aro_doctor *doctor, struct aro_finding *finding,
-                      uint64_t fits_mib)
+                      const struct aro_disk_config *disk, uint64_t fits_mib)
 {
-    const char *name = doctor->config.store_name;
     char value[32];
 
     snprintf(value, sizeof(value), "%lluMiB", (unsigned long long)fits_mib);
-    aro_finding_set(doctor, finding, "store", name, "size", value);
-    if (doctor->config.store_segment_bytes > fits_mib * MIB / 4)
-        aro_finding_set(doctor, finding, "store", name, "segment", "16MiB");
+    aro_finding_set(doctor, finding, "store", disk->name, "size", value);
+    if (disk->segment_bytes > fits_mib * MIB / 4)
+        aro_finding_set(doctor, finding, "store", disk->name, "segment", "16MiB");
 }
 
 /* A full disk: the store goes elsewhere while it holds nothing; else somebody must make room. */
@@ -209,38 +210,37 @@ static void mend_place(const struct aro_doctor *doctor, struct aro_finding *find
     snprintf(path, sizeof(path), "%s", strcmp(mount, "/") == 0 ? "/var/lib/arocache" : mount);
     aro_finding_mend(finding, "mkdir -p '%s'", path);
     strcat(path, "/store");
-    aro_finding_set(doctor, finding, "store", doctor->config.store_name, "path", path);
-    if (doctor->config.store_size_bytes > bytes / 10 * 9)
-        mend_size(doctor, finding, bytes / 10 * 9 / MIB);
+    aro_finding_set(doctor, finding, "store", place->disk->name, "path", path);
+    if (place->disk->size_bytes > bytes / 10 * 9)
+        mend_size(doctor, finding, place->disk, bytes / 10 * 9 / MIB);
 }
 
 static void check_space(struct aro_doctor *doctor, const struct place *place)
 {
-    const struct aro_config *config = &doctor->config;
+    const struct aro_disk_config *disk = place->disk;
     char have[ARO_UNITS_TEXT], size[ARO_UNITS_TEXT], segment[ARO_UNITS_TEXT];
     uint64_t fits_mib = place->available_bytes / 10 * 9 / MIB;
     struct aro_finding *finding;
 
     aro_bytes_human(place->available_bytes, have);
-    aro_bytes_human(config->store_size_bytes, size);
-    if (place->available_bytes >= config->store_size_bytes) {
+    aro_bytes_human(disk->size_bytes, size);
+    if (place->available_bytes >= disk->size_bytes) {
         aro_doctor_say(doctor, ARO_PASS, "store space", "%s available at %s for a size of %s", have,
                        place->mount, size);
         return;
     }
-    if (place->available_bytes >= config->store_segment_bytes)
+    if (place->available_bytes >= disk->segment_bytes)
         finding =
             aro_doctor_say(doctor, ARO_WARN, "store space",
                            "%s available at %s (statvfs), size is %s: puts will fail before it "
                            "is full",
                            have, place->mount, size);
     else
-        finding =
-            aro_doctor_say(doctor, ARO_FAIL, "store space",
-                           "%s available at %s (statvfs), not even one segment of %s", have,
-                           place->mount, aro_bytes_human(config->store_segment_bytes, segment));
+        finding = aro_doctor_say(doctor, ARO_FAIL, "store space",
+                                 "%s available at %s (statvfs), not even one segment of %s", have,
+                                 place->mount, aro_bytes_human(disk->segment_bytes, segment));
     if (fits_mib >= STORE_MIB_MIN)
-        mend_size(doctor, finding, fits_mib);
+        mend_size(doctor, finding, place->disk, fits_mib);
     else
         mend_place(doctor, finding, place);
 }
@@ -267,8 +267,9 @@ static void check_made(struct aro_doctor *doctor, const char *path, int fd)
                      doctor->config_path, path);
 }
 
-static void check_device(struct aro_doctor *doctor, const char *path)
+static void check_device(struct aro_doctor *doctor, const struct aro_disk_config *disk)
 {
+    const char *path = disk->path;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char have[ARO_UNITS_TEXT], size[ARO_UNITS_TEXT];
     struct aro_finding *finding;
@@ -289,30 +290,33 @@ static void check_device(struct aro_doctor *doctor, const char *path)
         return;
     if (ioctl(fd, BLKGETSIZE64, &bytes) == 0) {
         aro_bytes_human(bytes, have);
-        aro_bytes_human(doctor->config.store_size_bytes, size);
-        aro_doctor_say(doctor, bytes >= doctor->config.store_size_bytes ? ARO_PASS : ARO_WARN,
-                       "store space", "%s on the device for a size of %s: the smaller one counts",
-                       have, size);
+        aro_bytes_human(disk->size_bytes, size);
+        aro_doctor_say(doctor, bytes >= disk->size_bytes ? ARO_PASS : ARO_WARN, "store space",
+                       "%s on the device for a size of %s: the smaller one counts", have, size);
     }
     close(fd);
 }
 
-void aro_check_store(struct aro_doctor *doctor)
+static void check_disk(struct aro_doctor *doctor, const struct aro_disk_config *disk)
 {
     struct stat status;
     struct place place;
 
-    if (!doctor->config.has_store) {
-        aro_doctor_say(doctor, ARO_PASS, "store", "none: memory only");
+    if (stat(disk->path, &status) == 0 && S_ISBLK(status.st_mode)) {
+        check_device(doctor, disk);
         return;
     }
-    if (stat(doctor->config.store_path, &status) == 0 && S_ISBLK(status.st_mode)) {
-        check_device(doctor, doctor->config.store_path);
-        return;
-    }
-    place_look(&place, doctor->config.store_path);
+    place_look(&place, disk);
     if (!check_directory(doctor, &place))
         return;
     check_direct(doctor, &place);
     check_space(doctor, &place);
+}
+
+void aro_check_store(struct aro_doctor *doctor)
+{
+    if (doctor->config.disks == 0)
+        aro_doctor_say(doctor, ARO_PASS, "store", "none: memory only");
+    for (unsigned i = 0; i < doctor->config.disks; i++)
+        check_disk(doctor, &doctor->config.disk[i]);
 }

@@ -92,7 +92,7 @@ static bool is_here(struct aro_resolver *resolver, const struct aro_id *id, stru
 
     if (aro_content_object_find(content, id, ARO_KIND_OBJECT, ret) != 0)
         return false;
-    return aro_content_store(content) != NULL || aro_content_in_memory(content, id);
+    return aro_content_disks(content) != NULL || aro_content_in_memory(content, id);
 }
 
 static void fail(struct aro_lookup *lookup, enum aro_error_id id, const char *text)

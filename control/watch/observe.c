@@ -34,9 +34,10 @@ static void scrape_take(struct aro_observer *observer)
                                   .started_unix_s = (double)node->started_unix_ms / 1000,
                                   .cycles_per_s = aro_dataplane_cycles_per_s(dataplane),
                                   .stopping = node->stop,
-                                  .has_store = node->store != NULL,
+                                  .has_store = node->disks != NULL,
                                   .lcores = aro_dataplane_lcores(dataplane),
                                   .ports = aro_dataplane_ports(dataplane),
+                                  .disks = aro_disks_count(node->disks),
                                   .pools = aro_dataplane_pools(dataplane)};
     aro_node_metrics(node, &scrape->metrics);
     for (unsigned i = 0; i < scrape->lcores; i++) {
@@ -45,6 +46,8 @@ static void scrape_take(struct aro_observer *observer)
     }
     for (unsigned i = 0; i < scrape->ports; i++)
         aro_dataplane_port_info(dataplane, i, &scrape->port[i]);
+    for (unsigned i = 0; i < scrape->disks; i++)
+        aro_node_disk_info(node, i, &scrape->disk[i]);
     for (unsigned i = 0; i < scrape->pools; i++)
         aro_dataplane_pool_info(dataplane, i, &scrape->pool[i]);
 }
@@ -104,7 +107,7 @@ static int listen_start(struct aro_observer *observer, struct aro_error *error)
 
 static bool is_indexing(const struct aro_node *node)
 {
-    return node->store != NULL && !aro_store_is_whole(node->store);
+    return !aro_disks_are_whole(node->disks);
 }
 
 static void status_send(const struct aro_observer *observer)
@@ -119,7 +122,7 @@ static void status_send(const struct aro_observer *observer)
             return;
         }
     if (observer->indexing) {
-        aro_store_stats(node->store, &store);
+        aro_disks_stats(node->disks, &store);
         aro_notify_send(&node->notify, 0,
                         "STATUS=serving UDP port %u, the store's index is being built: %llu of "
                         "%llu segments",

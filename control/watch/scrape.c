@@ -148,7 +148,7 @@ static void lcores_write(const struct aro_scrape *scrape, struct aro_exposition 
     }
 }
 
-/* ---- per port, per pool ---- */
+/* ---- per port, per disk, per pool ---- */
 
 static void port_info_write(const struct aro_scrape *scrape, struct aro_exposition *to)
 {
@@ -218,6 +218,69 @@ static void ports_write(const struct aro_scrape *scrape, struct aro_exposition *
     }
 }
 
+enum disk_value {
+    DISK_SERVING,
+    DISK_SIZE,
+    DISK_USED,
+    DISK_CHUNKS,
+    DISK_OBJECTS,
+    DISK_IN_FLIGHT,
+    DISK_READS,
+    DISK_READ_BYTES,
+    DISK_READ_ERRORS,
+    DISK_WRITE_ERRORS,
+    DISK_OUTS,
+    DISK_VALUES
+};
+
+static uint64_t disk_value(const struct aro_disk_info *disk, enum disk_value which)
+{
+    const uint64_t values[DISK_VALUES] = {disk->state == ARO_DISK_SERVING,
+                                          disk->store.size_bytes,
+                                          disk->store.bytes_taken_now,
+                                          disk->store.chunks_now,
+                                          disk->store.objects_now,
+                                          disk->reads_now,
+                                          disk->reads.reads,
+                                          disk->reads.read_bytes,
+                                          disk->reads.failures,
+                                          disk->store.write_failures + disk->store.sync_failures,
+                                          disk->times_out};
+
+    return values[which];
+}
+
+static void disks_write(const struct aro_scrape *scrape, struct aro_exposition *to)
+{
+    static const struct {
+        const char *name, *sentence;
+    } list[DISK_VALUES] = {
+        [DISK_SERVING] =
+            {"arocache_disk_serving",
+             "1: its index is whole and it takes writes; 0: aroctl disks says why not"},
+        [DISK_SIZE] = {"arocache_disk_size_bytes", "disk space that its store may take"},
+        [DISK_USED] = {"arocache_disk_used_bytes", "of it: as arocache_store_taken_bytes"},
+        [DISK_CHUNKS] = {"arocache_disk_chunks", "chunks on this disk"},
+        [DISK_OBJECTS] = {"arocache_disk_objects", "objects on this disk"},
+        [DISK_IN_FLIGHT] = {"arocache_disk_reads_in_flight", "reads that lcores wait for"},
+        [DISK_READS] = {"arocache_disk_reads_total", "chunks read, by lcores and control"},
+        [DISK_READ_BYTES] = {"arocache_disk_read_bytes_total", "bytes asked of it for them"},
+        [DISK_READ_ERRORS] = {"arocache_disk_read_errors_total", "reads that failed"},
+        [DISK_WRITE_ERRORS] = {"arocache_disk_write_errors_total", "writes and syncs that failed"},
+        [DISK_OUTS] = {"arocache_disk_outs_total", "times it was not used because it failed"},
+    };
+
+    for (unsigned v = 0; v < DISK_VALUES && scrape->disks > 0; v++) {
+        aro_exposition_family(to, list[v].name,
+                              v < DISK_READS ? ARO_FAMILY_GAUGE : ARO_FAMILY_COUNTER,
+                              list[v].sentence);
+        for (unsigned i = 0; i < scrape->disks; i++) {
+            const struct aro_label disk = {"disk", scrape->disk[i].name};
+            aro_exposition_count(to, list[v].name, &disk, 1, disk_value(&scrape->disk[i], v));
+        }
+    }
+}
+
 static void pools_write(const struct aro_scrape *scrape, struct aro_exposition *to)
 {
     static const char *const names[] = {"arocache_pool_buffers", "arocache_pool_free_buffers"};
@@ -241,6 +304,7 @@ void aro_scrape_write(const struct aro_scrape *scrape, struct aro_exposition *to
     drops_write(scrape, to);
     lcores_write(scrape, to);
     ports_write(scrape, to);
+    disks_write(scrape, to);
     pools_write(scrape, to);
     metrics_write(scrape, to);
     sizes_write(scrape, to);

@@ -5,7 +5,7 @@
  * that a test can make them from one of its own.
  *
  * The names are an API: tests/control/watch/metrics.golden holds them, docs/metrics.md explains
- * them. Labels exist only where their values are few: lcore, port, pool, reason, size.
+ * them. Labels exist only where their values are few: lcore, port, disk, pool, reason, size.
  *
  * Pure functions.
  */
@@ -13,6 +13,7 @@
 #define ARO_CONTROL_WATCH_SCRAPE_H
 
 #include "control/api/exposition.h"
+#include "control/disks.h"
 #include "control/metrics.h"
 #include "dataplane/dataplane.h"
 
@@ -36,6 +37,8 @@ struct aro_scrape {
     unsigned lcores;
     struct aro_port_info port[ARO_PORTS_MAX];
     unsigned ports;
+    struct aro_disk_info disk[ARO_DISKS_MAX];
+    unsigned disks;
     struct aro_pool_info pool[ARO_SCRAPE_POOLS_MAX];
     unsigned pools;
 };

@@ -17,6 +17,27 @@
 #include "control/descent.h"
 #include "control/loop.h"
 
+/* Disk number 0 is the directory "store", the next is "store-1". */
+static void open_disk(struct fixture *fixture, unsigned number)
+{
+    char path[96], name[ARO_DISK_NAME_BYTES];
+    struct aro_error error = {0};
+    struct aro_store_config config = {.path = path,
+                                      .size_bytes = fixture->store_bytes,
+                                      .segment_bytes = 2 << 20,
+                                      .seed = 9,
+                                      .judge = fixture->recycling ? aro_recycler_judge : NULL,
+                                      .ring = fixture->ring,
+                                      .qsbr = aro_cache_qsbr(fixture->cache)};
+    struct aro_store *store;
+
+    snprintf(path, sizeof(path), number == 0 ? "%s/store" : "%s/store-%u", fixture->dir, number);
+    snprintf(name, sizeof(name), "disk%u", number);
+    store = aro_store_open(&config, NULL, NULL, &error);
+    cr_assert_not_null(store, "%s", error.text);
+    cr_assert_eq(aro_disks_add(fixture->disks, name, store), 0);
+}
+
 static void open_all(struct fixture *fixture)
 {
     struct aro_error error = {0};
@@ -25,42 +46,36 @@ static void open_all(struct fixture *fixture)
                                      .readers_max = 2,
                                      .pins_per_reader = 64,
                                      .seed = 7};
-    char path[96];
 
     fixture->ring = aro_uring_create(256);
     cr_assert_not_null(fixture->ring);
     fixture->cache = aro_cache_create(&cache, &error);
     cr_assert_not_null(fixture->cache, "%s", error.text);
     if (fixture->store_bytes > 0) {
-        struct aro_store_config store = {.path = path,
-                                         .size_bytes = fixture->store_bytes,
-                                         .segment_bytes = 2 << 20,
-                                         .seed = 9,
-                                         .judge = fixture->recycling ? aro_recycler_judge : NULL,
-                                         .ring = fixture->ring,
-                                         .qsbr = aro_cache_qsbr(fixture->cache)};
-        snprintf(path, sizeof(path), "%s/store", fixture->dir);
-        fixture->store = aro_store_open(&store, NULL, NULL, &error);
-        cr_assert_not_null(fixture->store, "%s", error.text);
+        fixture->disks = aro_disks_create();
+        cr_assert_not_null(fixture->disks);
+        for (unsigned i = 0; i < fixture->disks_wanted; i++)
+            open_disk(fixture, i);
+        fixture->store = aro_disks_store(fixture->disks, 0);
     }
     fixture->content =
         aro_content_create(&(struct aro_content_config){.cache = fixture->cache,
-                                                        .store = fixture->store,
+                                                        .disks = fixture->disks,
                                                         .ring = fixture->ring,
                                                         .pin_bytes_max = fixture->region_bytes / 4,
                                                         .second_hit = fixture->second_hit,
                                                         .seed = 11});
     cr_assert_not_null(fixture->content);
-    if (fixture->store_bytes > 0)
-        fixture->recycler = aro_recycler_create(fixture->content, NULL);
+    for (unsigned i = 0; i < aro_disks_count(fixture->disks); i++)
+        fixture->recycler[i] = aro_recycler_create(fixture->content, i, NULL);
 }
 
 static void close_all(struct fixture *fixture)
 {
-    aro_recycler_destroy(fixture->recycler);
-    fixture->recycler = NULL;
+    for (unsigned i = 0; i < aro_disks_count(fixture->disks); i++)
+        aro_recycler_destroy(fixture->recycler[i]);
     aro_content_destroy(fixture->content);
-    aro_store_close(fixture->store);
+    aro_disks_destroy(fixture->disks);
     aro_cache_destroy(fixture->cache);
     aro_uring_destroy(fixture->ring);
 }
@@ -73,6 +88,7 @@ struct fixture *fixture_create(size_t region_bytes, uint64_t store_bytes)
     cr_assert_not_null(mkdtemp(fixture->dir));
     fixture->region_bytes = region_bytes;
     fixture->store_bytes = store_bytes;
+    fixture->disks_wanted = 1;
     fixture->region =
         mmap(NULL, region_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(fixture->region, MAP_FAILED);
@@ -105,10 +121,10 @@ void fixture_turn(struct fixture *fixture)
 {
     aro_uring_poll(fixture->ring, 64);
     aro_cache_maintain(fixture->cache, 64);
-    if (fixture->store != NULL)
-        aro_store_poll(fixture->store);
-    if (fixture->recycler != NULL)
-        (void)aro_recycler_turn(fixture->recycler);
+    for (unsigned i = 0; i < aro_disks_count(fixture->disks); i++) {
+        aro_store_poll(aro_disks_store(fixture->disks, i));
+        (void)aro_recycler_turn(fixture->recycler[i]);
+    }
     aro_content_poll(fixture->content);
     aro_uring_submit(fixture->ring);
 }

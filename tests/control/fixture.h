@@ -16,13 +16,16 @@ struct fixture {
     void *region;
     struct aro_uring *ring;
     struct aro_cache *cache;
-    struct aro_store *store; /* NULL: memory only */
+    struct aro_disks *disks; /* NULL: memory only */
+    struct aro_store *store; /* of the first disk */
     struct aro_content *content;
     uint64_t store_bytes;
-    bool recycling;  /* from the next fixture_restart on */
-    bool second_hit; /* the same */
-    bool deferred;   /* from the next put on */
-    struct aro_recycler *recycler;
+    /* from the next fixture_restart on */
+    bool recycling;
+    bool second_hit;
+    unsigned disks_wanted; /* each with store_bytes; 1 at first */
+    bool deferred;         /* from the next put on */
+    struct aro_recycler *recycler[ARO_DISKS_MAX];
 };
 
 /* store_bytes 0: memory only. */

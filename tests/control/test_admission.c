@@ -168,8 +168,8 @@ Test(admission, what_was_asked_for_once_is_whole_in_memory_and_nothing_is_writte
     cr_assert_not(on_disk(0));
     cr_assert_eq(store().bytes_written, 0);
     cr_assert_eq(check(1), 1u);
-    cr_assert_eq(aro_content_object_at(fixture->content, 0)->total_bytes, 500 * KIB);
-    cr_assert_null(aro_content_object_at(fixture->content, 1));
+    cr_assert_eq(aro_content_object_at(fixture->content, 0, NULL)->total_bytes, 500 * KIB);
+    cr_assert_null(aro_content_object_at(fixture->content, 1, NULL));
     cr_assert_eq(stats().deferred, 1);
     fixture_restart(fixture);
     cr_assert_not(listed(0));
@@ -213,7 +213,7 @@ Test(admission, put_again_it_counts_as_asked_for)
     cr_assert(on_disk(0));
     cr_assert_eq(store().objects_now, 1);
     put(0, 200 * KIB); /* it is there: durable at once, and listed once */
-    cr_assert_null(aro_content_object_at(fixture->content, 1));
+    cr_assert_null(aro_content_object_at(fixture->content, 1, NULL));
     cr_assert_eq(stats().deferred, 1);
 }
 
@@ -470,14 +470,15 @@ static int defer(struct aro_admission *own, struct aro_claims *claims, uint64_t 
     entry->id = (struct aro_id){{n, 7, 8, 9}};
     cr_assert_eq(aro_cache_insert(fixture->cache, entry), 0);
     claim[0] = aro_claims_take(claims, &(struct aro_id){{n, 7, 8, 9}});
-    claim[0]->loose = claim[0]->fresh = true;
-    return aro_admission_defer(own, &made, claim, 1, aro_store_mark(fixture->store));
+    claim[0]->loose = true;
+    claim[0]->fresh = 1;
+    return aro_admission_defer(own, &made, claim, 1, 0, aro_store_mark(fixture->store));
 }
 
 Test(admission, of_too_many_objects_the_oldest_goes_but_not_one_that_is_wanted)
 {
     struct aro_admission_config config = {.cache = fixture->cache,
-                                          .store = fixture->store,
+                                          .disks = fixture->disks,
                                           .ring = fixture->ring,
                                           .claims = aro_claims_create(5),
                                           .objects_max = 3};
@@ -487,7 +488,7 @@ Test(admission, of_too_many_objects_the_oldest_goes_but_not_one_that_is_wanted)
     fixture->second_hit = false; /* who is asked before eviction is one */
     fixture_restart(fixture);
     config.cache = fixture->cache;
-    config.store = fixture->store;
+    config.disks = fixture->disks;
     config.ring = fixture->ring;
     config.reader = aro_cache_reader_create(fixture->cache);
     own = aro_admission_create(&config, 5);

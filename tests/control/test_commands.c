@@ -27,9 +27,9 @@ Test(commands, every_command_and_parameter_has_a_name_and_help)
 
 Test(commands, whatever_changes_something_needs_an_operator)
 {
-    static const char *const changing[] = {"put",   "evict",       "flush",      "verify", "cancel",
-                                           "stop",  "pull",        "purge",      "name",   "pin",
-                                           "unpin", "store_check", "store_scrub"};
+    static const char *const changing[] = {
+        "put",  "evict", "flush", "verify",      "cancel",      "stop",      "pull",    "purge",
+        "name", "pin",   "unpin", "store_check", "store_scrub", "disks_out", "disks_in"};
     size_t found = 0;
 
     for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++)

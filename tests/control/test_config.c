@@ -38,7 +38,7 @@ Test(config, a_port_alone_is_a_whole_configuration)
     cr_assert_eq(config.port[0].address[0].bytes[0], 10);
     cr_assert_eq(config.port[0].lcores, 1, "a port takes the lcores of the data plane");
     cr_assert_eq(config.port[0].lcore[0], 1);
-    cr_assert_not(config.has_store);
+    cr_assert_eq(config.disks, 0);
     cr_assert_str_eq(config.socket, "/run/arocache/control.sock");
     cr_assert_eq(config.socket_mode, 0660);
 }
@@ -65,9 +65,10 @@ Test(config, values_of_every_kind_are_understood)
     cr_assert_eq(config.cache_memory_bytes, 1ull << 30);
     cr_assert_str_eq(config.cache_policy, "fifo");
     cr_assert_eq(aro_share_of(&config.cache_pin_max, 1000), 400);
-    cr_assert(config.has_store);
-    cr_assert_eq(config.store_size_bytes, 10000000000);
-    cr_assert_eq(config.store_io, ARO_STORE_IO_THREADS);
+    cr_assert_eq(config.disks, 1);
+    cr_assert_str_eq(config.disk[0].name, "main");
+    cr_assert_eq(config.disk[0].size_bytes, 10000000000);
+    cr_assert_eq(config.disk[0].io, ARO_STORE_IO_THREADS);
     cr_assert_eq(config.lcores.count, 2, "a list replaces its default");
     cr_assert_eq(config.lcores.id[0], 0);
     cr_assert_eq(config.idle, ARO_IDLE_POLL);
@@ -100,6 +101,30 @@ Test(config, origins_have_defaults_of_their_own_and_one_form)
     cr_assert_eq(config.origin[1].ttl_us, 600000000);
     cr_assert_eq(config.origin[1].connections, 8);
     cr_assert_eq(config.names_max, 100000);
+}
+
+Test(config, stores_are_one_disk_each_with_defaults_of_their_own)
+{
+    static struct aro_config config;
+    struct aro_error error = {0};
+    char text[ARO_DISKS_MAX * 64 + 256] = "";
+
+    cr_assert_eq(read_text("store \"a\" { path = /a size = 1GiB segment = 16MiB recycle = on }\n"
+                           "store \"b\" { path = /b size = 2GiB }\n" PORT,
+                           &config, &error),
+                 0, "%s", error.text);
+    cr_assert_eq(config.disks, 2);
+    cr_assert_str_eq(config.disk[0].path, "/a");
+    cr_assert_eq(config.disk[0].recycle, ARO_CHOICE_ON);
+    cr_assert_str_eq(config.disk[1].name, "b");
+    cr_assert_eq(config.disk[1].segment_bytes, 256u << 20);
+    cr_assert_eq(config.disk[1].recycle, ARO_CHOICE_OFF);
+    for (unsigned i = 0; i <= ARO_DISKS_MAX; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 "store \"d%u\" { path = /d%u size = 1GiB }\n", i, i);
+    strcat(text, PORT);
+    cr_assert_eq(read_text(text, &config, &error), -1);
+    cr_assert_not_null(strstr(error.text, ":17: more than 16 blocks: store"), "%s", error.text);
 }
 
 Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
@@ -140,8 +165,13 @@ Test(config, bad_lines_are_named_with_their_line_and_what_to_do)
         {"cache memory\n", 2002, ":1:", ""},
         {"= 5\n", 2002, ":1:", ""},
         {PORT PORT, 2002, ":2:", "duplicate"},
-        {"store \"a\" { path = /x size = 1GiB }\nstore \"b\" { path = /y size = 1GiB }\n" PORT,
-         2004, ":2:", "more than one store"},
+        {"store \"a\" { path = /x size = 1GiB }\nstore \"a\" { path = /y size = 1GiB }\n" PORT,
+         2002, ":2:", "duplicate"},
+        {"store \"a\" { path = /x size = 1GiB }\nstore \"b\" { path = /x size = 1GiB }\n" PORT,
+         2005, ":", "stores \"a\" and \"b\" have the same path"},
+        {"store \"a\" { path = /tmp size = 1GiB }\nstore \"b\" { path = /tmp/../tmp/ size = 1GiB "
+         "}\n" PORT,
+         2005, ":", "same path"},
         {"port \"\" { device = x addresses = {\"10.0.0.1/8\"} }\n", 2004,
          ":1:", "1..31 characters"},
         {"store \"a\" { path = /x }\n" PORT, 2007, ":1:", "needs 'size'"},

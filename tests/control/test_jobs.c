@@ -30,7 +30,7 @@ static struct bench *bench_create(uint64_t store_bytes)
 
     bench->fixture = fixture_create(REGION, store_bytes);
     node->cache = bench->fixture->cache;
-    node->store = bench->fixture->store;
+    node->disks = bench->fixture->disks;
     node->content = bench->fixture->content;
     node->ring = bench->fixture->ring;
     node->log = (struct aro_log){.out = stderr, .level = ARO_LOG_ERROR};
@@ -257,13 +257,13 @@ Test(jobs, a_client_that_leaves_cancels_its_put)
     say(bench, "put", path);
     do {
         turn(bench);
-        aro_store_stats(bench->node.store, &stats);
+        aro_store_stats(bench->fixture->store, &stats);
     } while (stats.chunks_now < 4);
     cr_assert_eq(aro_jobs_now(bench->node.jobs), 1);
     close(bench->fd);
     for (int i = 0; i < 4 || aro_jobs_now(bench->node.jobs) > 0; i++)
         turn(bench);
-    aro_store_stats(bench->node.store, &stats);
+    aro_store_stats(bench->fixture->store, &stats);
     cr_assert_eq(stats.chunks_now, 0);
     cr_assert_eq(stats.objects_now, 0);
     close(fd);
@@ -341,7 +341,7 @@ Test(jobs, a_chunk_that_is_not_known_yet_is_not_said_to_be_absent)
 
     for (unsigned i = 0; i < 6; i++) {
         json_t *answer;
-        atomic_store(&bench->node.store->whole, i >= 3);
+        atomic_store(&bench->fixture->store->whole, i >= 3);
         answer = ask(bench, methods[i % 3], "{\"id\":\"ID\"}", chunk);
         cr_assert_str_eq(text(answer, "id"), i < 3 ? "ARO-6045" : "ARO-6020", "%s", methods[i % 3]);
         cr_assert_eq(json_is_true(json_object_get(answer, "retryable")), i < 3);

@@ -361,3 +361,28 @@ Test(recycle_objects, an_object_whose_manifest_is_never_read_again_does_not_keep
     with_a_manifest_that_fails(3);
     cr_assert_not(listed(0));
 }
+
+Test(recycle_objects, while_the_disk_is_away_nothing_is_judged_and_nothing_goes)
+{
+    struct aro_store *store = aro_disks_store(fixture->disks, 0);
+    struct aro_store_stats before, after;
+    struct aro_error error;
+    unsigned count = 0;
+
+    while (count < PUTS && aro_store_victim(store) == NULL)
+        cr_assert_eq(put(count++, MIB / 2, &error), 0, "%s", error.text);
+    cr_assert_not_null(aro_store_victim(store));
+    for (unsigned n = 0; n < count; n++) /* the disk alone has their manifests */
+        (void)aro_cache_remove(fixture->cache, &object[n].id);
+    aro_store_stats(store, &before);
+    aro_disks_use(fixture->disks, 0, ARO_DISK_AWAY);
+    for (unsigned turn = 0; turn < 3000; turn++)
+        fixture_turn(fixture);
+    cr_assert_lt(put(count, MIB / 2, &error), 0);
+    cr_assert_eq(error.id, ARO_E_DISKS_OUT);
+    aro_store_stats(store, &after);
+    cr_assert_eq(after.recycle_dropped, before.recycle_dropped);
+    cr_assert_eq(after.objects_now, before.objects_now);
+    aro_disks_use(fixture->disks, 0, ARO_DISK_USED);
+    cr_assert_eq(check(count), before.objects_now);
+}

@@ -71,13 +71,13 @@ static void config_fill(struct rig *rig, struct aro_dataplane_config *config)
         .jobs_per_lcore = 256,
         .pending_per_lcore = 64,
         .reads_per_lcore = 16,
-        .pending_deadline_us = 100000,
+        .pending_deadline_us = 2000000,
         .limits = {.challenges_per_s = 1000000, .challenges_net_per_s = 1000000},
         .ports = 1,
         .profiles = 1,
         .profile[0] = {.name = "rig", .driver = "*", .rx_burst = 32},
     };
-    config->store = rig->store;
+    config->disks = rig->disks;
     for (unsigned wire = 0; wire < RIG_WIRES; wire++)
         port_fill(&config->port[wire], wire);
     config->ports = rig->store == NULL ? 1 : RIG_WIRES;
@@ -112,23 +112,35 @@ static void wire_open(struct rig *rig, unsigned wire)
     MUST(rte_eth_from_rings(name, &rig->to_port[wire], 1, &rig->from_port[wire], 1, 0) >= 0);
 }
 
-static void store_open(struct rig *rig)
+static struct aro_store *disk_open(struct rig *rig, const char *name, const char *path)
 {
     struct aro_error error = {0};
-
-    snprintf(rig->directory, sizeof(rig->directory), "/var/tmp/aro-rig-XXXXXX");
-    MUST(mkdtemp(rig->directory) != NULL);
-    rig->ring = aro_uring_create(64);
-    MUST(rig->ring != NULL);
-    const struct aro_store_config config = {.path = rig->directory,
+    const struct aro_store_config config = {.path = path,
                                             .size_bytes = 256 << 20,
                                             .segment_bytes = 16 << 20,
                                             .ring = rig->ring,
                                             .qsbr = aro_cache_qsbr(rig->cache)};
-    rig->store = aro_store_open(&config, NULL, NULL, &error);
-    if (rig->store == NULL)
+    struct aro_store *store = aro_store_open(&config, NULL, NULL, &error);
+
+    if (store == NULL)
         fprintf(stderr, "rig: %s\n", error.text);
-    MUST(rig->store != NULL);
+    MUST(store != NULL && aro_disks_add(rig->disks, name, store) == 0);
+    return store;
+}
+
+static void disks_open(struct rig *rig, unsigned disks)
+{
+    char path[96];
+
+    snprintf(rig->directory, sizeof(rig->directory), "/var/tmp/aro-rig-XXXXXX");
+    MUST(mkdtemp(rig->directory) != NULL);
+    rig->ring = aro_uring_create(64);
+    rig->disks = aro_disks_create();
+    MUST(rig->ring != NULL && rig->disks != NULL);
+    rig->store = disk_open(rig, "first", rig->directory);
+    snprintf(path, sizeof(path), "%s/second", rig->directory);
+    if (disks > 1)
+        rig->second = disk_open(rig, "second", path);
 }
 
 static void dataplane_open(struct rig *rig, void (*tweak)(struct aro_dataplane_config *config))
@@ -153,7 +165,7 @@ static void dataplane_open(struct rig *rig, void (*tweak)(struct aro_dataplane_c
     rig_use(rig, 0);
 }
 
-static struct rig *create(bool store, size_t region_bytes,
+static struct rig *create(unsigned disks, size_t region_bytes,
                           void (*tweak)(struct aro_dataplane_config *config))
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -163,8 +175,8 @@ static struct rig *create(bool store, size_t region_bytes,
     rig->client_port = 40000;
     rig->family = 4;
     cache_open(rig);
-    if (store)
-        store_open(rig);
+    if (disks > 0)
+        disks_open(rig, disks);
     for (unsigned wire = 0; wire < RIG_WIRES; wire++)
         wire_open(rig, wire);
     rig->wire = rte_pktmbuf_pool_create("rig-wire", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
@@ -175,17 +187,22 @@ static struct rig *create(bool store, size_t region_bytes,
 
 struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config))
 {
-    return create(false, RIG_REGION_BYTES, tweak);
+    return create(0, RIG_REGION_BYTES, tweak);
 }
 
 struct rig *rig_create_tiny(void (*tweak)(struct aro_dataplane_config *config))
 {
-    return create(false, RIG_REGION_TINY_BYTES, tweak);
+    return create(0, RIG_REGION_TINY_BYTES, tweak);
 }
 
 struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config))
 {
-    return create(true, RIG_REGION_BYTES, tweak);
+    return create(1, RIG_REGION_BYTES, tweak);
+}
+
+struct rig *rig_create_disks(void (*tweak)(struct aro_dataplane_config *config))
+{
+    return create(2, RIG_REGION_BYTES, tweak);
 }
 
 void rig_use(struct rig *rig, unsigned wire)
@@ -196,13 +213,13 @@ void rig_use(struct rig *rig, unsigned wire)
     memcpy(rig->mac, rig->dataplane->port[wire].mac.addr_bytes, 6);
 }
 
-static void store_close(struct rig *rig)
+static void disks_close(struct rig *rig)
 {
     char command[96];
 
     if (rig->store == NULL)
         return;
-    aro_store_close(rig->store);
+    aro_disks_destroy(rig->disks);
     aro_uring_destroy(rig->ring);
     snprintf(command, sizeof(command), "rm -rf '%s'", rig->directory);
     MUST(system(command) == 0);
@@ -220,7 +237,7 @@ void rig_destroy(struct rig *rig)
         aro_port_stop(&rig->dataplane->port[i]);
     }
     aro_dataplane_destroy(rig->dataplane);
-    store_close(rig);
+    disks_close(rig);
     aro_cache_destroy(rig->cache);
     aro_region_destroy(rig->region, rig->region_bytes);
     for (unsigned wire = 0; wire < RIG_WIRES; wire++) {
@@ -270,30 +287,41 @@ static void store_done(struct aro_store_op *op, int result)
     ((struct stored *)(void *)op)->done = true;
 }
 
-static void store_wait(struct rig *rig, const struct stored *stored)
+static void store_wait(struct rig *rig, struct aro_store *store, const struct stored *stored)
 {
     while (!stored->done) {
         aro_uring_poll(rig->ring, 64);
-        aro_store_poll(rig->store);
+        aro_store_poll(store);
     }
 }
 
-struct aro_id rig_stored_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed)
+static struct aro_id store_chunk(struct rig *rig, struct aro_store *store, uint32_t len_bytes,
+                                 uint64_t seed)
 {
     uint8_t *data = aligned_alloc(4096, RTE_ALIGN(len_bytes, 4096));
     struct stored append = {.op.done = store_done}, sync = {.op.done = store_done};
-    uint64_t mark = aro_store_mark(rig->store);
+    uint64_t mark = aro_store_mark(store);
     struct aro_id id;
 
     MUST(data != NULL);
     rig_chunk_bytes(data, len_bytes, seed);
     id = aro_sha256(data, len_bytes);
-    MUST(aro_store_append(rig->store, &append.op, &id, data, len_bytes) == 0);
-    store_wait(rig, &append);
-    MUST(aro_store_sync(rig->store, &sync.op, mark) == 0);
-    store_wait(rig, &sync);
+    MUST(aro_store_append(store, &append.op, &id, data, len_bytes) == 0);
+    store_wait(rig, store, &append);
+    MUST(aro_store_sync(store, &sync.op, mark) == 0);
+    store_wait(rig, store, &sync);
     free(data);
     return id;
+}
+
+struct aro_id rig_stored_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed)
+{
+    return store_chunk(rig, rig->store, len_bytes, seed);
+}
+
+struct aro_id rig_second_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed)
+{
+    return store_chunk(rig, rig->second, len_bytes, seed);
 }
 
 void rig_send_frame(struct rig *rig, const void *frame, uint32_t bytes)

@@ -25,8 +25,10 @@ struct rig {
     struct aro_dataplane *dataplane;
     struct aro_lcore *lcore; /* the one at hand: rig_use */
     struct aro_cache *cache;
-    struct aro_uring *ring; /* of the store's writer; NULL: memory only */
-    struct aro_store *store;
+    struct aro_uring *ring;   /* of the store's writer; NULL: memory only */
+    struct aro_store *store;  /* of the first disk */
+    struct aro_store *second; /* of the second, if there is one */
+    struct aro_disks *disks;
     char directory[64];
     void *region;
     size_t region_bytes;
@@ -57,6 +59,8 @@ struct rig *rig_create(void (*tweak)(struct aro_dataplane_config *config));
 struct rig *rig_create_tiny(void (*tweak)(struct aro_dataplane_config *config));
 /* The same with a store in a directory of its own, and two wires with an lcore each. */
 struct rig *rig_create_store(void (*tweak)(struct aro_dataplane_config *config));
+/* The same with two disks. */
+struct rig *rig_create_disks(void (*tweak)(struct aro_dataplane_config *config));
 void rig_destroy(struct rig *rig);
 /* From here on send, turn and take mean this wire and its lcore. */
 void rig_use(struct rig *rig, unsigned wire);
@@ -65,6 +69,8 @@ void rig_use(struct rig *rig, unsigned wire);
 struct aro_id rig_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed);
 /* Puts such a chunk onto the disk only. */
 struct aro_id rig_stored_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed);
+/* The same onto the second disk. */
+struct aro_id rig_second_chunk(struct rig *rig, uint32_t len_bytes, uint64_t seed);
 void rig_chunk_bytes(uint8_t *bytes, uint32_t len_bytes, uint64_t seed);
 
 /* Sends a UDP payload to the service port (checksums right), or a whole frame. */

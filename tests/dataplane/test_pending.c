@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SLICE = 1408, CHUNK = 65536, SLICES = 47, PATIENCE_TURNS = 200000 };
+enum { SLICE = 1408, CHUNK = 65536, SLICES = 47, PATIENCE_TURNS = 20000000 };
 
 static void eal_up(void)
 {
@@ -251,13 +251,19 @@ Test(pending, a_disk_that_stands_still_costs_its_waiters_a_deadline_and_hits_not
     rig_destroy(rig);
 }
 
-/* Flips one payload byte of every data file of the store. */
-static void damage(const struct rig *rig)
+static void few_reads(struct aro_dataplane_config *config)
+{
+    config->reads_per_lcore = 8;
+    config->pending_per_lcore = 64;
+}
+
+/* Flips one payload byte of every data file of the store: "" is the first, "/second" the other. */
+static void damage(const struct rig *rig, const char *disk)
 {
     char pattern[96];
     glob_t files;
 
-    snprintf(pattern, sizeof(pattern), "%s/*.data", rig->directory);
+    snprintf(pattern, sizeof(pattern), "%s%s/*.data", rig->directory, disk);
     cr_assert_eq(glob(pattern, 0, NULL, &files), 0);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         int fd = open(files.gl_pathv[i], O_RDWR);
@@ -282,7 +288,7 @@ Test(pending, damaged_bytes_are_never_answered_and_quarantined)
     struct aro_store_stats stats;
     uint8_t *bytes = calloc(1, CHUNK), tier;
 
-    damage(rig);
+    damage(rig, "");
     rig_validate(rig);
     rig_get(rig, &id, SLICE, 0, UINT64_MAX, 1);
     collect(rig, 1, count, bytes, &tier);
@@ -301,6 +307,75 @@ Test(pending, damaged_bytes_are_never_answered_and_quarantined)
     rig_destroy(rig);
 }
 
+Test(pending, what_is_damaged_on_one_disk_is_answered_from_another)
+{
+    struct rig *rig = rig_create_disks(NULL);
+    const struct aro_counters *c = &rig->lcore->counters;
+    uint8_t *bytes = calloc(1, CHUNK), *expected = malloc(CHUNK), tier;
+    struct aro_id id = rig_stored_chunk(rig, CHUNK, 5);
+    struct aro_store_stats first, second;
+    unsigned count[256] = {0};
+
+    rig_second_chunk(rig, CHUNK, 5);
+    keep(rig);
+    rig_chunk_bytes(expected, CHUNK, 5);
+    damage(rig, "");
+    rig_validate(rig);
+    rig_get(rig, &id, SLICE, 0, UINT64_MAX, 1);
+    collect(rig, SLICES, count, bytes, &tier);
+    cr_assert_eq(count[ARO_MSG_DATA], (unsigned)SLICES);
+    cr_assert_eq(memcmp(bytes, expected, CHUNK), 0);
+    cr_assert_eq(c->disk_mismatches, 1u);
+    cr_assert_eq(c->disk_reads, 2u);
+    aro_dataplane_poll(rig->dataplane);
+    aro_store_stats(rig->store, &first);
+    aro_store_stats(rig->second, &second);
+    cr_assert_eq(first.quarantined, 1u);
+    cr_assert_eq(second.quarantined, 0u);
+    id = rig_second_chunk(rig, 4096, 6);
+    damage(rig, "/second");
+    rig_get(rig, &id, SLICE, 0, 1, 2);
+    collect(rig, 1, count, bytes, &tier);
+    aro_dataplane_poll(rig->dataplane);
+    aro_store_stats(rig->store, &first);
+    aro_store_stats(rig->second, &second);
+    cr_assert_eq(first.quarantined, 1u);
+    cr_assert_eq(second.quarantined, 1u);
+    rig_check_balance(rig);
+    free(bytes);
+    free(expected);
+    rig_destroy(rig);
+}
+
+Test(pending, each_disk_has_its_own_reads_in_flight)
+{
+    enum { ROUNDS = 6 };
+    struct rig *rig = rig_create_disks(few_reads);
+    unsigned count[256] = {0};
+    uint8_t *bytes = calloc(1, CHUNK), tier;
+    struct aro_id id[ROUNDS][9];
+    uint64_t shed;
+
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < 9; i++)
+            id[round][i] = i < 8 ? rig_stored_chunk(rig, 4096, round * 9 + i)
+                                 : rig_second_chunk(rig, 4096, round * 9 + i);
+    rig_validate(rig);
+    for (unsigned round = 0; round < ROUNDS; round++) { /* demand brings memory */
+        keep(rig);
+        shed = rig->lcore->counters.misses_shed;
+        count[ARO_MSG_DATA] = 0;
+        for (unsigned i = 0; i < 9; i++) /* eight are all that the first disk may have */
+            rig_get(rig, &id[round][i], SLICE, 0, 1, i);
+        collect(rig, 9, count, bytes, &tier);
+    }
+    cr_assert_eq(count[ARO_MSG_DATA], 9u);
+    cr_assert_eq(rig->lcore->counters.misses_shed, shed);
+    rig_check_balance(rig);
+    free(bytes);
+    rig_destroy(rig);
+}
+
 static uint64_t looked_up(const struct aro_counters *c)
 {
     return c->hits_memory + c->misses_disk + c->misses_joined + c->misses_shed + c->misses_absent +
@@ -309,7 +384,7 @@ static uint64_t looked_up(const struct aro_counters *c)
 
 Test(pending, while_the_index_is_being_built_what_is_not_found_is_asked_to_come_again)
 {
-    struct rig *rig = rig_create_store(NULL);
+    struct rig *rig = rig_create_disks(NULL);
     const struct aro_counters *c = &rig->lcore->counters;
     struct aro_id id = rig_stored_chunk(rig, CHUNK, 5), nowhere = {{1, 2, 3, 4}};
     unsigned count[256] = {0};
@@ -317,7 +392,7 @@ Test(pending, while_the_index_is_being_built_what_is_not_found_is_asked_to_come_
 
     keep(rig);
     rig_validate(rig);
-    atomic_store(&rig->store->whole, false); /* as after a start */
+    atomic_store(&rig->second->whole, false); /* as after a start */
     rig_get(rig, &nowhere, SLICE, 0, 1, 1);
     collect(rig, 1, count, bytes, &tier);
     cr_assert_eq(c->status_retry_later, 1u);
@@ -326,7 +401,7 @@ Test(pending, while_the_index_is_being_built_what_is_not_found_is_asked_to_come_
     rig_get(rig, &id, SLICE, 0, 1, 2); /* what is known is served */
     collect(rig, 1, count, bytes, &tier);
     cr_assert_eq(count[ARO_MSG_DATA], 1u);
-    atomic_store(&rig->store->whole, true);
+    atomic_store(&rig->second->whole, true);
     rig_get(rig, &nowhere, SLICE, 0, 1, 3);
     collect(rig, 1, count, bytes, &tier);
     cr_assert_eq(c->status_not_found, 1u);
@@ -334,12 +409,6 @@ Test(pending, while_the_index_is_being_built_what_is_not_found_is_asked_to_come_
     rig_check_balance(rig);
     free(bytes);
     rig_destroy(rig);
-}
-
-static void few_reads(struct aro_dataplane_config *config)
-{
-    config->reads_per_lcore = 8;
-    config->pending_per_lcore = 64;
 }
 
 Test(pending, a_flood_of_misses_is_shed_not_queued_without_bound)

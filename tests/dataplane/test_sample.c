@@ -123,7 +123,7 @@ Test(sample, a_miss_is_recorded_with_the_time_it_waited)
     }
     rig_validate(rig);
     rig_get(rig, &id, SLICE, 0, UINT64_MAX, 99);
-    for (unsigned turn = 0; turn < 200000 && n == 0; turn++) {
+    for (unsigned turn = 0; turn < 20000000 && n == 0; turn++) {
         drain(rig);
         n = samples(rig);
     }

@@ -86,9 +86,9 @@ class Disk(unittest.TestCase):
                 self.skipTest("this device has poll queues")
         store, said, log = self.round_trip(poll="on")
         why = "no poll queues" if polls else "no block device"
-        self.assertFalse(store["polled"])
-        self.assertIn(why, store["poll_refused"])
-        self.assertRegex(log, f'disk-not-polled why=".*{why}')
+        self.assertFalse(store["disks"][0]["polled"])
+        self.assertIn(why, store["disks"][0]["poll_refused"])
+        self.assertRegex(log, f'disk-not-polled store=main why=".*{why}')
         self.assertIn("not polled: ", said)
 
     def test_by_threads_because_the_operator_says_so(self):

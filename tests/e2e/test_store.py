@@ -199,7 +199,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(again.returncode, 6, again.stdout)  # the object lacks them now
         self.assertIn(f"ARO-5015 object {self.object['id']}: a chunk is not here: c-", again.stdout)
         self.assertIn(", and 1 more", again.stdout)
-        self.assertIn("id=ARO-5015 object=", self.node.log_text())
+        self.assertIn("id=ARO-5015 store=main object=", self.node.log_text())
         self.node.call("evict", id=self.object["id"])
         self.assertEqual(self.aroctl("store", "scrub").returncode, 0)
 

@@ -13,7 +13,7 @@
 
 static struct aro_counters counters;
 
-/* A node of one lcore, one port, one pool and a store, ready. */
+/* A node of one lcore, one port, one disk and one pool, ready. */
 static struct aro_scrape *fake(void)
 {
     struct aro_scrape *scrape = calloc(1, sizeof(*scrape));
@@ -24,6 +24,7 @@ static struct aro_scrape *fake(void)
                                   .has_store = true,
                                   .lcores = 1,
                                   .ports = 1,
+                                  .disks = 1,
                                   .pools = 1};
     scrape->metrics.store.writable = true;
     scrape->metrics.control.longest_round_us = 2500;
@@ -36,6 +37,9 @@ static struct aro_scrape *fake(void)
                                              .profile = "tap",
                                              .link_up = true,
                                              .link_mbps = 10000};
+    scrape->disk[0] = (struct aro_disk_info){.name = "main",
+                                             .reads = {.failures = 5},
+                                             .store = {.write_failures = 2, .sync_failures = 1}};
     scrape->pool[0] = (struct aro_pool_info){.name = "frames-0", .items = 9, .items_free_now = 8};
     counters.requests = 11;
     counters.busy_cycles = 3000000000;
@@ -118,6 +122,9 @@ Test(scrape, values_come_in_base_units)
     cr_has(text, "\narocache_cache_size_chunks{size=\"65536\"} 6\n");
     cr_has(text, "\narocache_cache_size_bytes{size=\"65536\"} 390000\n");
     cr_has(text, "\narocache_store_writable 1\n");
+    cr_has(text, "\narocache_disk_serving{disk=\"main\"} 1\n");
+    cr_has(text, "\narocache_disk_read_errors_total{disk=\"main\"} 5\n");
+    cr_has(text, "\narocache_disk_write_errors_total{disk=\"main\"} 3\n");
     cr_has(text, "\narocache_ready 1\n");
     free(text);
     free(scrape);
@@ -129,8 +136,10 @@ Test(scrape, without_a_store_there_are_no_store_metrics)
     char *text;
 
     scrape->has_store = false;
+    scrape->disks = 0;
     text = text_of(scrape);
     cr_assert_null(strstr(text, "arocache_store_"));
+    cr_assert_null(strstr(text, "arocache_disk_"));
     free(text);
     free(scrape);
 }
@@ -145,6 +154,8 @@ Test(scrape, the_largest_node_fits_the_bound)
         scrape->lcore[scrape->lcores] = scrape->lcore[0];
     for (scrape->ports = 0; scrape->ports < ARO_PORTS_MAX; scrape->ports++)
         scrape->port[scrape->ports] = scrape->port[0];
+    for (scrape->disks = 0; scrape->disks < ARO_DISKS_MAX; scrape->disks++)
+        scrape->disk[scrape->disks] = scrape->disk[0];
     for (scrape->pools = 0; scrape->pools < ARO_SCRAPE_POOLS_MAX; scrape->pools++)
         scrape->pool[scrape->pools] = scrape->pool[0];
     text = text_of(scrape);
