@@ -65,6 +65,15 @@ def told_of_start(daemon):
     return daemon.call("status")["store"]["recovery"], lines[-1] if lines else "nothing logged"
 
 
+def listed(daemon):
+    """Every object of ls."""
+    found, more = [], True
+    while more:
+        page = daemon.call("ls", after=len(found), limit=256)
+        found, more = found + page["objects"], page["more"]
+    return found
+
+
 def files(folder):
     """name -> bytes."""
     found = {}
