@@ -5,9 +5,9 @@ image file. failing_disk.py makes a block device of it.
     nbdkit python failing_plugin.py image=FILE page=FILE seed=N [log=FILE]
 
 What it shall do stands in a page that both sides map; what it did is counted there. A write that
-fails leaves a part of itself behind, in whole sectors, unless it is told not to. A flush that fails loses what was written
-since the last good one, each write or not, as the seed has it: a kernel that drops the pages does
-no less. One request after the other (nbdkit's default for Python), so the log is an order that the
+fails leaves a part of itself behind, in whole sectors, unless it is told not to. A flush that fails
+loses what was written since the last good one, each write or not, as the seed has it: a kernel that
+drops the pages does no less. One request after the other (nbdkit's default for Python), so the log is an order that the
 device could have had: whatever stands before a flush is durable after it."""
 
 import builtins

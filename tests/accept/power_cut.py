@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A recorded order of writes and flushes (failing_plugin.py) played again up to a moment at which the
 power fails. What stood before the last flush is there; of what came behind it, each write is there
-whole, in part (any sectors of it) or not at all. Later writes may be there without earlier ones."""
+whole, in part (any blocks of it) or not at all. Later writes may be there without earlier ones."""
 
 import os
 import random
 import subprocess
 from collections import namedtuple
 
-from failing_plugin import EVENT, FLUSH, SECTOR, WRITE
+from failing_plugin import EVENT, FLUSH, WRITE
 
 Event = namedtuple("Event", "kind bytes offset at")  # at: of its data in the log
 KEPT = 0.0, 0.2, 0.5, 0.8, 1.0  # share of un-synced writes that are there
@@ -41,8 +41,8 @@ def moments(events, first, count, seed):
 class Replay:
     """Moments in ascending order: an image of what is durable, which grows, and copies of it."""
 
-    def __init__(self, log, events, image, size):
-        self.log, self.events, self.image = open(log, "rb"), events, image
+    def __init__(self, log, events, image, size, tear_bytes):
+        self.log, self.events, self.image, self.tear_bytes = open(log, "rb"), events, image, tear_bytes
         self.done = 0  # of the events: so many are in the image
         with open(image, "wb") as file:
             file.truncate(size)
@@ -63,12 +63,12 @@ class Replay:
         self.done = last
         return [event for event in self.events[last:moment] if event.kind == WRITE]
 
-    def write(self, file, event, keeps=lambda sector: True):
+    def write(self, file, event, keeps=lambda: True):
         data = self.data(event)
-        for at in range(0, event.bytes, SECTOR):
-            if keeps(at // SECTOR):
+        for at in range(0, event.bytes, self.tear_bytes):
+            if keeps():
                 file.seek(event.offset + at)
-                file.write(data[at:at + SECTOR])
+                file.write(data[at:at + self.tear_bytes])
 
     def cut(self, moment, path, seed):
         """Makes the image of a cut there: (what became of the un-synced writes, in words; was one torn)."""
@@ -82,7 +82,7 @@ class Replay:
                 kept += 1
                 if dice.random() < TORN:
                     torn += 1
-                    self.write(file, event, lambda sector: dice.random() < 0.5)
+                    self.write(file, event, lambda: dice.random() < 0.5)
                 else:
                     self.write(file, event)
         return f"{len(behind)} un-synced writes, {kept} of them there, {torn} of these torn", torn > 0

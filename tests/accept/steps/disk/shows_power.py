@@ -21,7 +21,6 @@ DISK_BYTES, OBJECT_BYTES_MAX, PUTS, EVICT_SHARE = 256 * lib.MIB, lib.MIB, 100, 0
 PEOPLE = 4
 CUTS = int(os.environ.get("ARO_POWER_CUTS", 150))
 NEVER = 1 << 60
-TORN_RECORD = "a record of its table is damaged", "a record does not verify"
 
 
 class Life:
@@ -87,6 +86,7 @@ class Workload:
 
 class Device:
     """The store is the disk itself."""
+    tear_bytes = failing_disk.failing_plugin.SECTOR
 
     def __init__(self, context):
         self.context, self.loop = context, None
@@ -108,7 +108,8 @@ class Device:
 
 
 class FileSystem(Device):
-    """The store is a directory of an ext4 on the disk."""
+    """The store is a directory of an ext4 on the disk. Half a superblock would be for e2fsck to mend."""
+    tear_bytes = 4096
 
     def make(self, disk):
         folder = disk.mount("ext4", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", "-m", "0")
@@ -150,18 +151,14 @@ def judge(daemon, lives, moment):
 
 
 def complaints(daemon, offline):
-    """What is called damaged offline and by a scrub: (all of it; what no torn write excuses). A record
-    torn before it was synced looks like one that was damaged after it was: told by mistake, better
-    than not told. A payload has been synced before its record is written: nothing excuses that one."""
-    scrub = daemon.call("store_scrub", bytes_per_s=1 << 30)
-    found = [f"scrub: {problem}" for problem in scrub["list"]]
-    worse = [text for text, problem in zip(found, scrub["list"]) if problem["problem"] not in TORN_RECORD]
+    """What is called damaged offline and by a scrub: (all of it; what no lost write excuses)."""
+    called, worse = disk_tier.scrubbed(daemon)
     if offline.returncode != 0:
         said = " ".join((offline.stdout + offline.stderr).split())
-        found.append(f"--check-store: exit {offline.returncode}: {said[:200]}")
+        called.append(f"--check-store: exit {offline.returncode}: {said[:200]}")
     if offline.returncode not in (0, 6):
-        worse.append(found[-1])
-    return found, worse
+        worse.append(called[-1])
+    return called, worse
 
 
 class Verdict:
@@ -208,7 +205,7 @@ def power_step(context, where, line):
     disk.close()
     events = power_cut.read_events(disk.log)
     moments, flushes = power_cut.moments(events, first, CUTS, seed)
-    replay = power_cut.Replay(disk.log, events, context.path("durable"), DISK_BYTES)
+    replay = power_cut.Replay(disk.log, events, context.path("durable"), DISK_BYTES, where.tear_bytes)
     context.closers.append(replay.close)
     verdict, image = Verdict(), context.path("cut-image")
     for moment in moments:
