@@ -72,8 +72,10 @@ int aro_device_claim(const char *path, bool read_only, bool file_as_device, uint
     }
     if (locked != 0)
         aro_error_set(error, ARO_E_STORE_LOCKED, "the store %s is in use by another process", path);
-    else if (measure(fd, path, file_as_device, ret_bytes, error) == 0)
+    else if (measure(fd, path, file_as_device, ret_bytes, error) == 0) {
+        aro_volume_drop_cached(fd);
         return fd;
+    }
     close(fd);
     return -1;
 }

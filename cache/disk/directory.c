@@ -89,6 +89,7 @@ static int segment_open(struct aro_segment *segment, bool alone, uint64_t *ret_t
     segment->table_fd = openat(store->volume_fd, segment->table_name, access | O_CLOEXEC);
     if (segment->table_fd < 0 || fstat(segment->table_fd, &table) != 0)
         return -errno;
+    aro_volume_drop_cached(segment->table_fd);
     *ret_table_bytes = (uint64_t)table.st_size;
     segment->blocks = BLOCKS_MAX;
     if (alone)
@@ -199,6 +200,7 @@ static int log_open(struct aro_store *store, uint64_t *ret_bytes)
         return 0; /* a store without objects, as far as anybody can tell */
     if (store->log.fd < 0 || fstat(store->log.fd, &status) != 0)
         return -errno;
+    aro_volume_drop_cached(store->log.fd);
     *ret_bytes = (uint64_t)status.st_size;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "cache/disk/volume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,6 +22,11 @@ int aro_volume_fail(struct aro_error *error, const char *path, int errnum, const
     else if (errnum == ENOSPC || errnum == EDQUOT)
         id = ARO_E_STORE_NO_SPACE;
     return aro_error_set(error, id, "cannot %s the store %s: %s", what, path, strerror(errnum));
+}
+
+void aro_volume_drop_cached(int fd)
+{
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 int aro_volume_open(struct aro_store *store, const struct aro_store_config *config,

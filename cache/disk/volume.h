@@ -86,6 +86,13 @@ int aro_volume_open(struct aro_store *store, const struct aro_store_config *conf
 /* directory.c: as aro_volume_open for a path that is no block device. */
 int aro_directory_open(struct aro_store *store, const char *path, struct aro_error *error);
 
+/*
+ * Start, before the file or device is read: what the kernel keeps of it in memory goes. After a
+ * write that failed this shows what the disk never got, also to the next process: a start that
+ * believed it would call durable what is gone with the next page that is given back.
+ */
+void aro_volume_drop_cached(int fd);
+
 /* An error of opening `path` in the words of the catalogue: always -1. */
 int aro_volume_fail(struct aro_error *error, const char *path, int errnum, const char *what);
 

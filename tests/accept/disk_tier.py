@@ -14,6 +14,7 @@ import lib
 import node
 
 EXIT_SECONDS = 30
+LOST_RECORD = "a record of its table is damaged", "a record does not verify"
 PROGRAMS = ("control/arocached", "control/aroctl", "dataplane/client/aroget")
 
 
@@ -63,6 +64,24 @@ def told_of_start(daemon):
     with open(daemon.log_path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(" store-index ", 1)[1].strip() for line in file if " store-index " in line]
     return daemon.call("status")["store"]["recovery"], lines[-1] if lines else "nothing logged"
+
+
+def listed(daemon):
+    """Every object of ls."""
+    found, more = [], True
+    while more:
+        page = daemon.call("ls", after=len(found), limit=256)
+        found, more = found + page["objects"], page["more"]
+    return found
+
+
+def scrubbed(daemon):
+    """What a scrub calls damaged: (all of it; what no lost write excuses), the first hundred. A record
+    that never came to the disk looks like one that was damaged there when a COMMIT behind it did: told
+    by mistake, better than not told. A payload is synced before its record: nothing excuses that."""
+    problems = daemon.call("store_scrub", bytes_per_s=1 << 30)["list"]
+    return ([f"scrub: {problem}" for problem in problems],
+            [f"scrub: {problem}" for problem in problems if problem["problem"] not in LOST_RECORD])
 
 
 def files(folder):

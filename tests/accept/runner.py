@@ -36,9 +36,9 @@ def arguments(suite, settings):
                             help=meaning)
     parser.add_argument("--inside", nargs=3, help=argparse.SUPPRESS)  # a step in its namespaces
     options = parser.parse_args()
-    for variable, *_ in settings.values():  # where steps and their programs look
-        if getattr(options, variable):
-            os.environ[variable] = os.path.realpath(getattr(options, variable))
+    for variable, value, _ in settings.values():  # where steps and their programs look
+        if given := getattr(options, variable):
+            os.environ[variable] = os.path.realpath(given) if value == "FILE" else given
     return options
 
 

@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 import namespace
-from node import Node
+from node import Node, wait_until
 
 AROCACHED, AROCTL, AROGET, PROFILES = map(os.path.abspath, sys.argv[1:5])
 MIB = 1 << 20
@@ -109,6 +109,14 @@ class Device(unittest.TestCase):
                     return (slots_at + slot * (table + data) + table) * BLOCK
         raise AssertionError(f"no segment {number}")
 
+    def recovery(self):
+        return self.node.call("status")["store"]["recovery"]
+
+    def table_bytes(self):
+        with open(self.image, "rb") as file:
+            file.seek(64)
+            return LAYOUT.unpack(file.read(LAYOUT.size))[2] * BLOCK
+
     def test_a_store_on_a_device_survives_a_kill_and_tells_its_damage(self):
         self.assertIn("segments of 16.0 MiB", self.make())
         self.start()
@@ -135,6 +143,24 @@ class Device(unittest.TestCase):
         for _, content in kept:
             self.put("again", 0, content)
         self.assertEqual(self.aroctl("store", "scrub").returncode, 0)
+
+    def test_a_start_reads_the_disk_and_not_what_the_kernel_remembers_of_it(self):
+        self.make()
+        self.start()
+        self.put("file", 6_000_000)
+        with open(self.device, "rb") as held:  # so that the kernel forgets nothing
+            self.kill()
+            at = self.place_of_segment(1) - self.table_bytes()
+            held.seek(at)
+            self.assertEqual(held.read(1), b"\x01")  # a chunk's record
+            with open(self.image, "r+b") as file:  # what a write that failed leaves behind: nothing
+                file.seek(at)
+                file.write(bytes(BLOCK))
+            held.seek(at)
+            self.assertEqual(held.read(1), b"\x01", "the kernel has no copy of its own")
+            self.start()
+        wait_until("the index whole", lambda: not self.recovery()["under_way"], 10)
+        self.assertEqual(self.recovery()["torn"], BLOCK // 64)
 
     def test_a_full_device_refuses_and_its_whole_size_was_used(self):
         self.make()
