@@ -20,12 +20,15 @@
 
 enum queue_name { QUEUE_SMALL = 1, QUEUE_MAIN = 2 };
 enum { PROMOTE_HITS = 2 };
+enum { AHEAD_MAX = 32 }; /* entries of main whose turn is near: they are fetched */
 
 struct s3fifo {
     struct aro_policy policy;
     struct aro_policy_queue queue[QUEUE_MAIN + 1]; /* by name; [0] stays empty */
     struct aro_ghost ghost;
     uint32_t small_entries;
+    uint32_t ahead;         /* number of the last one in main that was fetched ahead; 0: none */
+    uint32_t ahead_entries; /* before it; more when some of them were removed */
     uint64_t small_bytes;
     uint64_t main_bytes;
     uint64_t seed, other_seed;
@@ -70,6 +73,8 @@ static void dequeue(struct s3fifo *s3fifo, struct aro_entry *entry)
 {
     enum queue_name name = entry->policy_queue & ~ARO_QUEUE_HIT;
 
+    if (aro_entry_number(s3fifo->policy.array, entry) == s3fifo->ahead)
+        s3fifo->ahead = s3fifo->ahead_entries = 0;
     aro_policy_unlink(&s3fifo->policy, &s3fifo->queue[name], entry);
     s3fifo->small_entries -= name == QUEUE_SMALL;
 }
@@ -137,6 +142,7 @@ static struct aro_entry *main_evict(struct s3fifo *s3fifo)
 
     while ((entry = aro_policy_oldest(&s3fifo->policy, queue)) != NULL) {
         uint8_t frequency = atomic_load_explicit(&entry->frequency, memory_order_relaxed);
+        s3fifo->ahead_entries -= s3fifo->ahead_entries != 0;
         if (frequency == 0) {
             s3fifo_remove(&s3fifo->policy, entry);
             leave_main(entry);
@@ -167,17 +173,36 @@ static struct aro_entry *small_evict(struct s3fifo *s3fifo)
     return entry;
 }
 
+/*
+ * One step per victim: on average an entry of main has its turn at every second. In a single look
+ * for a victim several of them may, each named by the one before alone, so that a walk which had
+ * to fetch them would wait for every one.
+ */
+static void main_fetch_ahead(struct s3fifo *s3fifo)
+{
+    const struct aro_policy *policy = &s3fifo->policy;
+    const struct aro_entry *entry = s3fifo->ahead != 0
+                                        ? aro_entry_by(policy->array, s3fifo->ahead)
+                                        : aro_policy_oldest(policy, &s3fifo->queue[QUEUE_MAIN]);
+
+    if (entry == NULL || entry->policy_next == 0 || s3fifo->ahead_entries >= AHEAD_MAX)
+        return;
+    s3fifo->ahead = entry->policy_next;
+    s3fifo->ahead_entries++;
+    __builtin_prefetch(aro_entry_by(policy->array, s3fifo->ahead), 1);
+}
+
 /* The next victim of small is nearly certain: its ghost's place, and the entry behind it. */
-static void fetch_ahead(const struct s3fifo *s3fifo)
+static void fetch_ahead(struct s3fifo *s3fifo)
 {
     const struct aro_policy *policy = &s3fifo->policy;
     const struct aro_entry *next = aro_policy_oldest(policy, &s3fifo->queue[QUEUE_SMALL]);
 
-    __builtin_prefetch(aro_policy_oldest(policy, &s3fifo->queue[QUEUE_MAIN]));
+    main_fetch_ahead(s3fifo);
     if (next == NULL)
         return;
     aro_ghost_prefetch(&s3fifo->ghost, print_of(s3fifo, &next->id));
-    __builtin_prefetch(aro_entry_by(policy->array, next->policy_next));
+    __builtin_prefetch(aro_entry_by(policy->array, next->policy_next), 1);
 }
 
 static struct aro_entry *s3fifo_evict(struct aro_policy *policy)
